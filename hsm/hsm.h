@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tokens, as the rest of the project sees them: no handle, no CK_ type, no mechanism number.
+ * This is the one header of this room that lib/ may include.
+ *
+ * A key is described by a struct hsm_keyref: a token object by its id, a wrapped key by its id,
+ * blob and parent. The room finds or unwraps it, keeps the handle for as long as it is good, and
+ * finds or unwraps it again when the token lost it. All calls may be used from several threads.
+ *
+ * Errors that any call on a token can give:
+ *   CLV_E_UNAVAILABLE         the token is away, refuses the PIN, or the breaker is open
+ *   CLV_E_RESOURCE_EXHAUSTED  no session came free in time, or the token is full
+ *   CLV_E_FAILED_PRECONDITION used in a child after fork()
+ *   CLV_E_DATA_LOSS           a key is gone from the token, is there twice, or is weaker than made
+ */
+#ifndef HSM_HSM_H
+#define HSM_HSM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <claviger/buf.h>
+#include <claviger/err.h>
+#include <claviger/secret.h>
+#include <claviger/token.h>
+
+#include "lib/base/auto.h"
+#include "lib/base/grant.h"
+
+/* One token, logged in. */
+struct hsm;
+
+#define HSM_ID_LEN 16     /* bytes: CKA_ID of our objects, and the id of a wrapped key */
+#define HSM_BLOB_MAX 2560 /* bytes: the largest key we wrap (RSA-4096 in PKCS#8) and its wrapping */
+#define HSM_IV_MAX 16     /* bytes */
+#define HSM_TAG_LEN 16    /* bytes */
+
+struct hsm_options {
+	const char *uri;       /* RFC 7512, with module-path and pin-source; borrowed for the call */
+	const char *base_dir;  /* what relative file names in the URI are relative to; NULL: "." */
+	const char *state_dir; /* lock files, refused-PIN marks, protected copies; NULL: keep none */
+	unsigned max_sessions; /* 0: 16; never above the token's own limit */
+	unsigned max_keys;     /* unwrapped keys kept; 0: 4,096 */
+	unsigned wait_ms;      /* longest wait for a session or a lock; 0: 10,000 */
+};
+
+/*
+ * Loads the module that the URI names, finds the token by serial number or label, logs in with
+ * the PIN from its pin-source, and tries what the token can do.
+ * On CLV_OK the caller owns *ret_hsm and ends it with hsm_close().
+ * Errors: CLV_E_INVALID_ARGUMENT the URI; CLV_E_NOT_FOUND no such token.
+ */
+CLV_MUST_USE clv_rc hsm_open(const struct hsm_options *options, struct hsm **ret_hsm,
+                             struct clv_err *err);
+
+/* Closes all sessions; the module is unloaded with its last token. NULL is fine; returns NULL. */
+struct hsm *hsm_close(struct hsm *hsm);
+CLV_DEFINE_AUTO(struct hsm, hsm_close);
+
+/* Fills in what the token says of itself; n_rows stays 0. */
+void hsm_describe(struct hsm *hsm, struct clv_probe *ret_probe);
+
+/* What a key is for; fixes its kind and every protecting attribute. */
+enum hsm_role {
+	HSM_ROLE_ROOT,     /* AES-256, wraps and unwraps ring KEKs; always a token object */
+	HSM_ROLE_RING_KEK, /* AES-256, wraps and unwraps versions; always wrapped by a root */
+	HSM_ROLE_VERSION,  /* AES-256, encrypts and decrypts; wrapped by a ring KEK or a token object */
+	HSM_ROLE_SEAL,     /* HMAC-SHA256; token object */
+	HSM_ROLE_LOG,      /* Ed25519 where the token has it, else EC P-256; token object */
+	HSM_ROLE_ANCHOR,   /* carries an epoch and a head in its label and id; token object */
+};
+
+struct hsm_keyref {
+	enum hsm_role role;
+	uint8_t id[HSM_ID_LEN];          /* token object: its CKA_ID; wrapped key: a random id */
+	const struct hsm_keyref *parent; /* what wraps it; NULL: it is a token object */
+	const uint8_t *blob;             /* wrapped key: borrowed for the call */
+	size_t blob_len;                 /* bytes */
+};
+
+struct hsm_blob {
+	uint8_t bytes[HSM_BLOB_MAX];
+	size_t len; /* bytes */
+};
+
+/* The token objects of a location, by id. */
+struct hsm_location_ids {
+	uint8_t root[HSM_ID_LEN];
+	uint8_t seal[HSM_ID_LEN];
+	uint8_t log[HSM_ID_LEN];
+	uint8_t anchor[2][HSM_ID_LEN]; /* as made: an anchor's CKA_ID later carries a head */
+};
+
+/*
+ * Makes a location's root, seal key, log key and anchors as token objects with the ids given,
+ * reads their attributes back and tries each. Labels are "claviger LOCATION root" and so on. What
+ * was made is destroyed again when a later step fails.
+ */
+CLV_MUST_USE clv_rc hsm_location_create(struct hsm *hsm, const struct clv_grant *grant,
+                                        const char *location, const struct hsm_location_ids *ids,
+                                        struct clv_err *err);
+
+/* Destroys those of these objects that exist: what an interrupted hsm_location_create() left. */
+CLV_MUST_USE clv_rc hsm_location_discard(struct hsm *hsm, const struct clv_grant *grant,
+                                         const struct hsm_location_ids *ids, struct clv_err *err);
+
+/* Finds each object, checks its attributes and appends a row (topic "object") for each. */
+CLV_MUST_USE clv_rc hsm_location_check(struct hsm *hsm, const struct hsm_location_ids *ids,
+                                       struct clv_probe *probe, struct clv_err *err);
+
+/* The log key's public half as a PEM SubjectPublicKeyInfo. */
+CLV_MUST_USE clv_rc hsm_log_public_key(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
+                                       char ret_pem[CLV_PEM_MAX], struct clv_err *err);
+
+/*
+ * Generates a key inside the token, wraps it under `parent`, unwraps it again, tries that the two
+ * are the same key, and hands out the blob. Nothing stays in the token but a cached session
+ * object under `id`.
+ */
+CLV_MUST_USE clv_rc hsm_key_generate(struct hsm *hsm, const struct clv_grant *grant,
+                                     enum hsm_role role, const struct hsm_keyref *parent,
+                                     const uint8_t id[HSM_ID_LEN], struct hsm_blob *ret_blob,
+                                     struct clv_err *err);
+
+/*
+ * Generates a key as a token object with CKA_ID `id`, reads its attributes back and tries it. The
+ * caller has noted `id` somewhere durable before, so that hsm_key_destroy() can undo a crash.
+ */
+CLV_MUST_USE clv_rc hsm_key_create(struct hsm *hsm, const struct clv_grant *grant,
+                                   enum hsm_role role, const uint8_t id[HSM_ID_LEN],
+                                   const char *label, struct clv_err *err);
+
+/* Destroys the token objects with this id and role. It is no error when there is none. */
+CLV_MUST_USE clv_rc hsm_key_destroy(struct hsm *hsm, const struct clv_grant *grant,
+                                    enum hsm_role role, const uint8_t id[HSM_ID_LEN],
+                                    struct clv_err *err);
+
+/* Sets the usage flags of a TOKEN-resident version in the token: true lets it encrypt and decrypt. */
+CLV_MUST_USE clv_rc hsm_key_set_enabled(struct hsm *hsm, const struct clv_grant *grant,
+                                        const uint8_t id[HSM_ID_LEN], bool enabled,
+                                        struct clv_err *err);
+
+/* Forgets a cached key and destroys its session object at once, or when its last user is done. */
+void hsm_key_evict(struct hsm *hsm, const uint8_t id[HSM_ID_LEN]);
+
+/*
+ * AES-GCM in the token with a fresh random IV from the token. `ret_ciphertext` has room for
+ * plaintext.len + HSM_TAG_LEN bytes (ciphertext, then tag); `ret_iv` gets *ret_iv_len bytes.
+ */
+CLV_MUST_USE clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,
+                                const struct hsm_keyref *key, struct clv_bytes aad,
+                                struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
+                                size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err);
+
+/*
+ * The reverse. `ret_plaintext` has room for ciphertext.len - HSM_TAG_LEN bytes and is wiped when
+ * the call fails. Errors: CLV_E_INVALID_ARGUMENT the tag does not fit (a canary with the same key
+ * told bad data from a sick token).
+ */
+CLV_MUST_USE clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant,
+                                const struct hsm_keyref *key, struct clv_bytes aad,
+                                struct clv_bytes iv, struct clv_bytes ciphertext,
+                                uint8_t *ret_plaintext, struct clv_err *err);
+
+/*
+ * Tries what a token can do, with session objects only, and fills in everything. `full` also tries
+ * what takes long or is of interest to people only (OAEP, elliptic curves, protections).
+ */
+CLV_MUST_USE clv_rc hsm_probe(struct hsm *hsm, bool full, struct clv_probe *ret_probe,
+                              struct clv_err *err);
+
+/*
+ * Initialises a new token in the SoftHSM directory `dir` (made when missing): configuration, PIN
+ * files of mode 0600, the token itself. Writes a URI for it that is relative to `base_dir`.
+ */
+CLV_MUST_USE clv_rc hsm_softhsm_create(const struct clv_grant *grant, const char *module,
+                                       const char *base_dir, const char *state_dir,
+                                       const char *label, char ret_uri[CLV_URI_MAX],
+                                       struct clv_err *err);
+
+/* Counts for tests and reports: what this process holds on the token now, and has done. */
+struct hsm_counts {
+	unsigned sessions_open, sessions_out; /* all; handed out at this moment */
+	unsigned keys_cached;
+	uint64_t lookups, unwraps, logins, rebuilds; /* since hsm_open() */
+};
+void hsm_counts_get(struct hsm *hsm, struct hsm_counts *ret_counts);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything of libclaviger. See libclaviger(3) and claviger(7). */
+#ifndef CLAVIGER_CLAVIGER_H
+#define CLAVIGER_CLAVIGER_H
+
+#include <claviger/buf.h>
+#include <claviger/crc32c.h>
+#include <claviger/crypt.h>
+#include <claviger/ctx.h>
+#include <claviger/err.h>
+#include <claviger/key.h>
+#include <claviger/name.h>
+#include <claviger/secret.h>
+#include <claviger/status.h>
+#include <claviger/time.h>
+#include <claviger/token.h>
+
+/* The version of the library in use, e.g. "0.1.0". Static. */
+const char *clv_version_text(void);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resource names, exactly Cloud KMS's:
+ *   projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N
+ */
+#ifndef CLAVIGER_NAME_H
+#define CLAVIGER_NAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <claviger/err.h>
+
+#define CLV_ID_MAX 64    /* bytes of one id, with the final NUL: 63 characters */
+#define CLV_NAME_MAX 352 /* bytes of a whole name, with the final NUL */
+
+/* What a name goes down to. Each kind has all parts of the kinds before it. */
+enum clv_name_kind {
+	CLV_NAME_PROJECT,
+	CLV_NAME_LOCATION,
+	CLV_NAME_KEY_RING,
+	CLV_NAME_KEY,
+	CLV_NAME_VERSION,
+};
+
+/* A name taken apart; parts below `kind` are empty or 0. Plain data, no ownership. */
+struct clv_name {
+	enum clv_name_kind kind;
+	char project[CLV_ID_MAX];
+	char location[CLV_ID_MAX];
+	char key_ring[CLV_ID_MAX];
+	char key[CLV_ID_MAX];
+	uint64_t version; /* >= 1, or 0 */
+};
+
+/*
+ * Takes a name apart and checks every id in it.
+ * Errors: CLV_E_INVALID_ARGUMENT, naming the part that is wrong and what it must look like.
+ */
+CLV_MUST_USE clv_rc clv_name_parse(const char *text, struct clv_name *ret_name, struct clv_err *err);
+
+/* The same, and refuses a name of another kind. */
+CLV_MUST_USE clv_rc clv_name_parse_kind(const char *text, enum clv_name_kind kind,
+                                        struct clv_name *ret_name, struct clv_err *err);
+
+/* Writes the name down to `kind` (<= name->kind) and returns `buf`. */
+char *clv_name_format(const struct clv_name *name, enum clv_name_kind kind, char buf[CLV_NAME_MAX]);
+
+/*
+ * Key ring and key ids are [a-zA-Z0-9_-]{1,63}; location ids [a-z][a-z0-9-]{0,62}; project ids
+ * [a-z][a-z0-9-]{1,62} not ending in '-'. `what` names the thing in the error text.
+ * Errors: CLV_E_INVALID_ARGUMENT.
+ */
+CLV_MUST_USE clv_rc clv_id_check(enum clv_name_kind kind, const char *id, struct clv_err *err);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The catalogue: rows in, rows out. No policy, no token, no state rules. SQL stays in this room.
+ *
+ * A struct store is one connection; it belongs to one thread at a time. Reads see what was
+ * committed when they begin. Every change is one transaction, takes a grant, and is durable when
+ * it returns. Row versions: a change names the row version it was decided on and gives
+ * CLV_E_ABORTED when the row has moved on.
+ *
+ * Errors that any call can give:
+ *   CLV_E_UNAVAILABLE        the file cannot be read or written now
+ *   CLV_E_RESOURCE_EXHAUSTED no space, no memory
+ *   CLV_E_DATA_LOSS          the file is damaged
+ *   CLV_E_DEADLINE_EXCEEDED  another writer did not finish in time
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <claviger/key.h>
+#include <claviger/token.h>
+
+#include "lib/base/auto.h"
+#include "lib/base/grant.h"
+
+#define STORE_BLOB_MAX 2560 /* bytes */
+#define STORE_ID_LEN 16     /* bytes of an object id or a version's unique id */
+
+struct store;
+
+struct store_home {
+	uint8_t uuid[16];
+	char project[CLV_ID_MAX];
+	char owner[CLV_PRINCIPAL_MAX];
+	int64_t create_time;
+};
+
+/* Makes the file `path` (must not exist) with the newest schema and this home row. */
+CLV_MUST_USE clv_rc store_create(const char *path, const struct clv_grant *grant,
+                                 const struct store_home *home, struct clv_err *err);
+
+/*
+ * Opens a connection; the first one of an older schema brings it up to date after a copy was made
+ * beside it. `wait_ms`: longest wait for another writer. Owned: end with store_close().
+ * Errors: CLV_E_NOT_FOUND no such file; CLV_E_FAILED_PRECONDITION its schema is newer than ours.
+ */
+CLV_MUST_USE clv_rc store_open(const char *path, unsigned wait_ms, struct store **ret_store,
+                               struct clv_err *err);
+struct store *store_close(struct store *store);
+CLV_DEFINE_AUTO(struct store, store_close);
+
+int store_schema(void); /* the newest schema number this code knows */
+
+CLV_MUST_USE clv_rc store_home_get(struct store *store, struct store_home *ret_home,
+                                   struct clv_err *err);
+
+/* A location, with the ids of its objects on its token. */
+struct store_location {
+	int64_t row;
+	char id[CLV_ID_MAX];
+	int64_t create_time;
+	unsigned n_tokens;
+};
+CLV_MUST_USE clv_rc store_location_get(struct store *store, const char *id,
+                                       struct store_location *ret_location, struct clv_err *err);
+
+/* Lists come in order of id behind `after` ("" or NULL: from the first), at most `limit` rows into
+ * `rows`, which the caller owns; *ret_n says how many. */
+CLV_MUST_USE clv_rc store_location_list(struct store *store, const char *after, size_t limit,
+                                        struct store_location *rows, size_t *ret_n,
+                                        struct clv_err *err);
+
+struct store_token {
+	int64_t row;
+	struct clv_token pub;
+	uint8_t root_id[STORE_ID_LEN];
+	uint8_t seal_id[STORE_ID_LEN];
+	uint8_t log_id[STORE_ID_LEN];
+	uint8_t anchor_id[2][STORE_ID_LEN];
+};
+
+/* Adds a location and the token that serves it, in one transaction; takes an intent (below) away.
+ * Errors: CLV_E_ALREADY_EXISTS. */
+CLV_MUST_USE clv_rc store_location_add(struct store *store, const struct clv_grant *grant,
+                                       const struct store_location *location,
+                                       const struct store_token *token, const char *intent,
+                                       struct clv_err *err);
+
+/* Tokens of a location, or of all (NULL), in order of location and row. At most `limit`. */
+CLV_MUST_USE clv_rc store_token_list(struct store *store, const char *location, size_t limit,
+                                     struct store_token *rows, size_t *ret_n, struct clv_err *err);
+
+struct store_ring {
+	int64_t row;
+	char project[CLV_ID_MAX], location[CLV_ID_MAX], id[CLV_ID_MAX];
+	int64_t create_time;
+	uint8_t kek_id[STORE_ID_LEN];
+	uint8_t root_id[STORE_ID_LEN]; /* the root that wraps the ring KEK */
+	uint8_t kek_blob[STORE_BLOB_MAX];
+	size_t kek_blob_len;
+};
+/* Errors: CLV_E_NOT_FOUND. */
+CLV_MUST_USE clv_rc store_ring_get(struct store *store, const struct clv_name *name,
+                                   struct store_ring *ret_ring, struct clv_err *err);
+CLV_MUST_USE clv_rc store_ring_list(struct store *store, const struct clv_name *location,
+                                    const char *after, size_t limit, struct store_ring *rows,
+                                    size_t *ret_n, struct clv_err *err);
+/* Errors: CLV_E_NOT_FOUND no such location; CLV_E_ALREADY_EXISTS. */
+CLV_MUST_USE clv_rc store_ring_add(struct store *store, const struct clv_grant *grant,
+                                   const struct store_ring *ring, struct clv_err *err);
+
+struct store_key {
+	int64_t row;
+	int64_t row_version;
+	int64_t ring_row;
+	struct clv_key pub; /* name, purpose ... primary and its state */
+};
+/* Errors: CLV_E_NOT_FOUND. */
+CLV_MUST_USE clv_rc store_key_get(struct store *store, const struct clv_name *name,
+                                  struct store_key *ret_key, struct clv_err *err);
+CLV_MUST_USE clv_rc store_key_list(struct store *store, const struct clv_name *ring,
+                                   const char *after, size_t limit, struct store_key *rows,
+                                   size_t *ret_n, struct clv_err *err);
+
+/* A version; `row` is never reused and serves as its number in the gate file. */
+struct store_version {
+	int64_t row;
+	int64_t row_version;
+	int64_t key_row;
+	struct clv_version pub;
+	bool token_enabled;           /* TOKEN residency: what the flags in the token were last set to */
+	uint8_t blob[STORE_BLOB_MAX]; /* WRAPPED residency */
+	size_t blob_len;
+};
+
+/* Adds a key and its first version (primary), in one transaction; takes an intent away (NULL: none).
+ * The rows' own `row` fields are ignored. Errors: CLV_E_NOT_FOUND no such ring; CLV_E_ALREADY_EXISTS. */
+CLV_MUST_USE clv_rc store_key_add(struct store *store, const struct clv_grant *grant,
+                                  const struct clv_name *name, const struct store_key *key,
+                                  const struct store_version *first, const char *intent,
+                                  struct clv_err *err);
+
+/* By key name and number (name->kind CLV_NAME_VERSION), or by the uid a ciphertext carries. The
+ * latter fills in pub.name from the catalogue, whatever key it belongs to. Errors: CLV_E_NOT_FOUND. */
+CLV_MUST_USE clv_rc store_version_get(struct store *store, const struct clv_name *name,
+                                      struct store_version *ret_version, struct clv_err *err);
+CLV_MUST_USE clv_rc store_version_by_uid(struct store *store, const uint8_t uid[CLV_UID_LEN],
+                                         struct store_version *ret_version, struct clv_err *err);
+CLV_MUST_USE clv_rc store_version_list(struct store *store, const struct clv_name *key,
+                                       uint64_t after, size_t limit, struct store_version *rows,
+                                       size_t *ret_n, struct clv_err *err);
+
+/* Writes version->pub.state, state_time, state_principal and state_reason.
+ * Errors: CLV_E_ABORTED the row is no longer at version->row_version. */
+CLV_MUST_USE clv_rc store_version_set_state(struct store *store, const struct clv_grant *grant,
+                                            const struct store_version *version,
+                                            struct clv_err *err);
+
+/* Notes that the flags in the token now are `enabled`. */
+CLV_MUST_USE clv_rc store_version_set_token_enabled(struct store *store,
+                                                    const struct clv_grant *grant, int64_t row,
+                                                    bool enabled, struct clv_err *err);
+
+/* TOKEN-resident versions of a location whose flags in the token do not follow their state. */
+CLV_MUST_USE clv_rc store_version_list_pending(struct store *store, const char *location,
+                                               size_t limit, struct store_version *rows,
+                                               size_t *ret_n, struct clv_err *err);
+
+/*
+ * Intents: what is about to be made in a token, noted before it is made, so that a crash can be
+ * undone. `id` is unique text of the caller's, `detail` is his to read again.
+ */
+struct store_intent {
+	char id[64];
+	char location[CLV_ID_MAX];
+	char detail[512];
+	int64_t time;
+};
+CLV_MUST_USE clv_rc store_intent_add(struct store *store, const struct clv_grant *grant,
+                                     const struct store_intent *intent, struct clv_err *err);
+CLV_MUST_USE clv_rc store_intent_remove(struct store *store, const struct clv_grant *grant,
+                                        const char *id, struct clv_err *err);
+CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location, size_t limit,
+                                      struct store_intent *rows, size_t *ret_n,
+                                      struct clv_err *err);
+
+struct store_counts {
+	uint64_t key_rings, keys, versions_enabled, versions_disabled, token_pending;
+};
+CLV_MUST_USE clv_rc store_counts_get(struct store *store, const char *location,
+                                     struct store_counts *ret_counts, struct clv_err *err);
+
+#endif

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# One fragment for each kind of test and room; TEST_PROGRAMS and TEST_SCRIPTS are what
+# tests/run runs in `make check`.
+include tests/unit/base.mk
+include tests/unit/store.mk
+include tests/unit/hsm.mk
+include tests/unit/api.mk
+include tests/cli/local.mk
+include tests/bench/local.mk
+
+check_PROGRAMS += $(TEST_PROGRAMS)
+test_libs = libclaviger-testable.la $(CMOCKA_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS)
