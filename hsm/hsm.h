@@ -154,8 +154,8 @@ CLV_MUST_USE clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,
                                 size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err);
 
 /*
- * The reverse. `ret_plaintext` has room for ciphertext.len - HSM_TAG_LEN bytes and is wiped when
- * the call fails. Errors: CLV_E_INVALID_ARGUMENT the tag does not fit (a canary with the same key
+ * The reverse. `ret_plaintext` has room for ciphertext.len bytes (tokens ask for it), gets
+ * ciphertext.len - HSM_TAG_LEN, and is wiped when the call fails. Errors: CLV_E_INVALID_ARGUMENT the tag does not fit (a canary with the same key
  * told bad data from a sick token).
  */
 CLV_MUST_USE clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant,

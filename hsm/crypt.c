@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AES-GCM in the token. IVs are random bytes of the token's, 96 bits (SP 800-38D section 8.2.2),
+ * or the token's own; callers have no say in them. The tag has 128 bits.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include <claviger/time.h>
+
+#include "hsm/internal.h"
+
+#define GCM_IV_LEN 12 /* bytes, of the IVs that we give */
+
+static uint8_t nothing[1]; /* tokens refuse NULL even for no bytes */
+
+/* PKCS#11 knows no const; what goes in is not written to. */
+static CK_BYTE *input(struct clv_bytes bytes)
+{
+	CK_BYTE *p;
+
+	*(const uint8_t **) &p = bytes.len > 0 ? bytes.data : nothing;
+	return p;
+}
+
+static void fill_params(CK_GCM_PARAMS *params, uint8_t *iv, size_t iv_len, struct clv_bytes aad)
+{
+	*params = (CK_GCM_PARAMS){
+		.pIv = iv,
+		.ulIvLen = iv_len,
+		.ulIvBits = iv_len * 8, /* 0 is refused by some */
+		.pAAD = input(aad),
+		.ulAADLen = aad.len,
+		.ulTagBits = HSM_TAG_LEN * 8,
+	};
+}
+
+/* Twelve fresh bytes, drawn from the token a thousand at a time. */
+static CK_RV draw_iv(struct hsm_session *session, uint8_t *iv)
+{
+	if (session->iv_left < GCM_IV_LEN) {
+		CK_RV rv = hsm_C_GenerateRandom(session->hsm->module, session->handle, session->iv_pool,
+		                                sizeof session->iv_pool);
+
+		if (rv != CKR_OK)
+			return rv;
+		session->iv_left = sizeof session->iv_pool;
+	}
+	session->iv_left -= GCM_IV_LEN;
+	memcpy(iv, session->iv_pool + session->iv_left, GCM_IV_LEN);
+	return CKR_OK;
+}
+
+/* Output longer than text and tag is an IV behind it: HSM_GCM_APPENDED_IV. */
+static CK_RV seal_appended(struct hsm_session *session, struct clv_bytes in, uint8_t *iv,
+                           size_t *ret_iv_len, uint8_t *out)
+{
+	size_t sealed = in.len + HSM_TAG_LEN;
+	CK_ULONG len = sealed + HSM_IV_MAX;
+	uint8_t *scratch = malloc(len);
+	CK_RV rv;
+
+	if (scratch == NULL)
+		return CKR_HOST_MEMORY;
+	rv = hsm_C_Encrypt(session->hsm->module, session->handle, input(in), in.len, scratch, &len);
+	if (rv == CKR_OK && (len <= sealed || len > sealed + HSM_IV_MAX))
+		rv = CKR_GENERAL_ERROR;
+	if (rv == CKR_OK) {
+		memcpy(out, scratch, sealed);
+		*ret_iv_len = len - sealed;
+		memcpy(iv, scratch + sealed, *ret_iv_len);
+	}
+	free(scratch);
+	return rv;
+}
+
+CK_RV hsm_gcm_seal(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
+                   struct clv_bytes in, uint8_t iv[HSM_IV_MAX], size_t *ret_iv_len, uint8_t *out,
+                   const char **ret_op)
+{
+	struct hsm *hsm = session->hsm;
+	CK_GCM_PARAMS params;
+	CK_MECHANISM mech = { CKM_AES_GCM, &params, sizeof params };
+	CK_ULONG len = in.len + HSM_TAG_LEN;
+	CK_RV rv;
+
+	*ret_op = "C_GenerateRandom";
+	*ret_iv_len = GCM_IV_LEN;
+	memset(iv, 0, HSM_IV_MAX);
+	if (hsm->caps.gcm == HSM_GCM_CALLER_IV && (rv = draw_iv(session, iv)) != CKR_OK)
+		return rv;
+	fill_params(&params, iv, *ret_iv_len, aad);
+	*ret_op = "C_EncryptInit";
+	rv = hsm_C_EncryptInit(hsm->module, session->handle, &mech, key);
+	if (rv != CKR_OK)
+		return rv;
+	*ret_op = "C_Encrypt";
+	if (hsm->caps.gcm == HSM_GCM_APPENDED_IV)
+		return seal_appended(session, in, iv, ret_iv_len, out);
+	rv = hsm_C_Encrypt(hsm->module, session->handle, input(in), in.len, out, &len);
+	if (rv == CKR_OK && len != in.len + HSM_TAG_LEN)
+		return CKR_GENERAL_ERROR;
+	return rv;
+}
+
+/* Tokens that append the IV want it there again. */
+static CK_RV open_appended(struct hsm_session *session, struct clv_bytes iv, struct clv_bytes in,
+                           uint8_t *out, CK_ULONG *len)
+{
+	uint8_t *scratch = malloc(in.len + iv.len);
+	CK_RV rv;
+
+	if (scratch == NULL)
+		return CKR_HOST_MEMORY;
+	memcpy(scratch, in.data, in.len);
+	memcpy(scratch + in.len, iv.data, iv.len);
+	rv = hsm_C_Decrypt(session->hsm->module, session->handle, scratch, in.len + iv.len, out, len);
+	free(scratch);
+	return rv;
+}
+
+CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
+                   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
+                   const char **ret_op)
+{
+	struct hsm *hsm = session->hsm;
+	CK_GCM_PARAMS params;
+	CK_MECHANISM mech = { CKM_AES_GCM, &params, sizeof params };
+	CK_ULONG len = in.len;
+	uint8_t iv_copy[HSM_IV_MAX];
+	CK_RV rv;
+
+	memcpy(iv_copy, iv.data, iv.len);
+	fill_params(&params, iv_copy, iv.len, aad);
+	*ret_op = "C_DecryptInit";
+	rv = hsm_C_DecryptInit(hsm->module, session->handle, &mech, key);
+	if (rv != CKR_OK)
+		return rv;
+	*ret_op = "C_Decrypt";
+	if (hsm->caps.gcm == HSM_GCM_APPENDED_IV)
+		rv = open_appended(session, iv, in, out, &len);
+	else
+		rv = hsm_C_Decrypt(hsm->module, session->handle, input(in), in.len, out, &len);
+	if (rv == CKR_OK && len != in.len - HSM_TAG_LEN)
+		return CKR_GENERAL_ERROR;
+	*ret_len = len;
+	return rv;
+}
+
+bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key)
+{
+	static const uint8_t song[16] = "claviger canary";
+	struct hsm *hsm = session->hsm;
+	struct clv_bytes text = { song, sizeof song }, aad = { song, sizeof song };
+	uint8_t iv[HSM_IV_MAX], sealed[sizeof song + HSM_TAG_LEN], opened[sizeof sealed];
+	int64_t now = clv_mono_ns(), last = atomic_load(&hsm->canary_at);
+	struct clv_bytes sealed_view = { sealed, sizeof sealed }, iv_view;
+	size_t iv_len, len = 0;
+	const char *op;
+
+	if (last != 0 && now - last < CLV_NS_PER_S)
+		return true;
+	if (hsm_gcm_seal(session, key, aad, text, iv, &iv_len, sealed, &op) != CKR_OK)
+		return false;
+	iv_view = (struct clv_bytes){ iv, iv_len };
+	if (hsm_gcm_open(session, key, aad, iv_view, sealed_view, opened, &len, &op) != CKR_OK ||
+	    len != sizeof song || CRYPTO_memcmp(opened, song, sizeof song) != 0)
+		return false;
+	atomic_store(&hsm->canary_at, now);
+	return true;
+}
+
+struct crypt_args {
+	const struct hsm_keyref *key;
+	struct clv_bytes aad, in, iv; /* iv: for opening */
+	uint8_t *out, *ret_iv;
+	size_t *ret_iv_len;
+};
+
+/*
+ * What a failed call means. A dead handle is forgotten; where the code leaves it open whether data
+ * or token is bad, a canary with the same key decides.
+ */
+static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm_work *work,
+                    const char *op, CK_RV rv, struct clv_err *err)
+{
+	const struct crypt_args *args = work->arg;
+	bool opening = args->ret_iv == NULL;
+	enum hsm_class class = hsm_rv_class(rv);
+
+	if (class == HSM_CLASS_HANDLE)
+		hsm_key_forget(pin);
+	if (class == HSM_CLASS_AMBIGUOUS) {
+		work->judged = hsm_canary(session, pin->handle);
+		if (!work->judged)
+			atomic_store(&session->hsm->canary_at, 0);
+	}
+	if (opening && (class == HSM_CLASS_DATA || work->judged)) {
+		/* The failed call may have left an operation open; the only session is left as it is. */
+		session->dead = session->dead || (work->judged && !session->hsm->pool.shared);
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+		                "Decryption failed: the ciphertext is invalid.");
+	}
+	return hsm_session_fail(session, err, op, rv);
+}
+
+static clv_rc crypt_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin pin = { 0 };
+	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
+	struct crypt_args *args = work->arg;
+	const char *op;
+	size_t len;
+	CK_RV rv;
+
+	CLV_TRY(hsm_key_pin(hsm, args->key, &pin, err));
+	CLV_TRY(hsm_session_acquire(hsm, &session, err));
+	hsm_cache_bury(session);
+	if (args->ret_iv != NULL)
+		rv = hsm_gcm_seal(session, pin.handle, args->aad, args->in, args->ret_iv,
+		                  args->ret_iv_len, args->out, &op);
+	else
+		rv = hsm_gcm_open(session, pin.handle, args->aad, args->iv, args->in, args->out, &len,
+		                  &op);
+	return rv == CKR_OK ? CLV_OK : judge(session, &pin, work, op, rv, err);
+}
+
+clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,
+                   struct clv_bytes aad, struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
+                   size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err)
+{
+	struct crypt_args args = { .key = key,
+		                   .aad = aad,
+		                   .in = plaintext,
+		                   .out = ret_ciphertext,
+		                   .ret_iv = ret_iv,
+		                   .ret_iv_len = ret_iv_len };
+	struct hsm_work work = { .run = crypt_run, .arg = &args };
+
+	clv_grant_assert(grant);
+	return hsm_work_do(hsm, &work, err);
+}
+
+clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,
+                   struct clv_bytes aad, struct clv_bytes iv, struct clv_bytes ciphertext,
+                   uint8_t *ret_plaintext, struct clv_err *err)
+{
+	struct crypt_args args = {
+		.key = key, .aad = aad, .in = ciphertext, .iv = iv, .out = ret_plaintext
+	};
+	struct hsm_work work = { .run = crypt_run, .arg = &args };
+	clv_rc rc;
+
+	clv_grant_assert(grant);
+	if (iv.len == 0 || iv.len > HSM_IV_MAX || ciphertext.len < HSM_TAG_LEN)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+		                "Decryption failed: the ciphertext is invalid.");
+	rc = hsm_work_do(hsm, &work, err);
+	if (rc != CLV_OK)
+		OPENSSL_cleanse(ret_plaintext, ciphertext.len);
+	return rc;
+}

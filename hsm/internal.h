@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this room share. Handles and CK_ types end here: nothing of this leaves hsm/.
+ *
+ * Locks, in the order they may be taken; none is held over a token call:
+ *   struct hsm.attach   one thread connects the token again (this one is held over its calls)
+ *   struct hsm_pool.lock
+ *   struct hsm_cache.lock
+ * Between processes: the login lock and the object lock (files in state_dir), see lock.c.
+ */
+#ifndef HSM_INTERNAL_H
+#define HSM_INTERNAL_H
+
+#include <signal.h>
+
+#include "hsm/call.h"
+#include "hsm/hsm.h"
+#include "hsm/module.h"
+
+#include "lib/base/deadline.h"
+
+/* ---- rv.c ---- */
+
+/* What a CK_RV says about who or what is broken. */
+enum hsm_class {
+	HSM_CLASS_OK,
+	HSM_CLASS_DATA,      /* the caller's bytes */
+	HSM_CLASS_AMBIGUOUS, /* bytes or token: ask a canary */
+	HSM_CLASS_SESSION,   /* this session: replace it, try once more */
+	HSM_CLASS_HANDLE,    /* this handle: look the key up again, try once more */
+	HSM_CLASS_TOKEN,     /* the token or its module: connect again */
+	HSM_CLASS_LIMIT,     /* full: wait or give up */
+	HSM_CLASS_PIN,       /* stop; a person has to act */
+	HSM_CLASS_POLICY,    /* the token does not do or allow it */
+};
+enum hsm_class hsm_rv_class(CK_RV rv);
+const char *hsm_rv_text(CK_RV rv); /* static */
+
+/* Turns a CK_RV into an outcome and its story. `op` is static, the name of the function. */
+CLV_MUST_USE clv_rc hsm_fail(struct clv_err *err, const char *op, CK_RV rv);
+
+/* ---- uri.c ---- */
+
+#define HSM_PATH_MAX 512
+
+/* A PKCS#11 URI taken apart. Plain data. */
+struct hsm_uri {
+	char module_path[256];
+	char pin_source[HSM_PATH_MAX]; /* absolute or relative to the working directory */
+	char conf[256];                /* SoftHSM's configuration file; empty for others */
+	char serial[17], label[33];    /* trimmed; empty: any */
+	CK_TOKEN_INFO match;           /* for p11-kit's comparison */
+};
+
+/* Errors: CLV_E_INVALID_ARGUMENT, naming the part. pin-value is refused. */
+CLV_MUST_USE clv_rc hsm_uri_parse(const char *text, const char *base_dir, struct hsm_uri *ret_uri,
+                                  struct clv_err *err);
+bool hsm_uri_matches(const struct hsm_uri *uri, const CK_TOKEN_INFO *info);
+
+/* Which PIN a source holds at the moment, without saying it: changes when the file does. */
+struct hsm_pin_mark {
+	char text[96];
+};
+
+/* Reads the PIN; one final newline is not part of it. *ret_pin is owned by the caller.
+ * Errors: CLV_E_UNAVAILABLE no such file; CLV_E_INVALID_ARGUMENT empty, too long, or readable by
+ * others. */
+CLV_MUST_USE clv_rc hsm_pin_read(const char *pin_source, struct clv_secret **ret_pin,
+                                 struct hsm_pin_mark *ret_mark, struct clv_err *err);
+
+/* Copies a blank-padded PKCS#11 string, without the padding. `size` counts the final NUL. */
+void hsm_trim(char *to, size_t size, const unsigned char *from, size_t from_len);
+
+/* ---- lock.c: locks between processes, as files in state_dir ---- */
+
+enum hsm_lock_kind {
+	HSM_LOCK_LOGIN,  /* while a token is found and logged in to */
+	HSM_LOCK_OBJECT, /* exclusive: token objects are made, changed or destroyed; shared: searched */
+};
+
+/*
+ * Takes a lock; *ret_fd is then given to hsm_unlock(). Without a state_dir there is nothing to
+ * lock and *ret_fd is -1. Errors: CLV_E_DEADLINE_EXCEEDED, CLV_E_UNAVAILABLE.
+ */
+CLV_MUST_USE clv_rc hsm_lock(const char *state_dir, enum hsm_lock_kind kind, bool exclusive,
+                             struct clv_deadline deadline, int *ret_fd, struct clv_err *err);
+void hsm_unlock(int *fd); /* -1 is fine; for scope-bound use */
+
+/* ---- token.c ---- */
+
+/* Things known about makes of tokens that cannot be found by trying. Rows in quirk.c. */
+enum hsm_quirk {
+	HSM_QUIRK_SEARCH_LOCK = 1,    /* creating token objects fails while others search */
+	HSM_QUIRK_FRAGILE_LOGIN = 2,  /* a kill during login destroys the token's file */
+	HSM_QUIRK_FRAGILE_WRITE = 4,  /* a kill during an attribute write destroys the object's file */
+	HSM_QUIRK_NOT_VALIDATED = 8,  /* known not to be a validated module */
+};
+unsigned hsm_quirks_of(const CK_TOKEN_INFO *info);
+
+/* How the token does AES-GCM (design section 2). */
+enum hsm_gcm_form {
+	HSM_GCM_NONE,
+	HSM_GCM_CALLER_IV,   /* takes our IV */
+	HSM_GCM_WRITTEN_IV,  /* makes an IV and writes it back into the parameters */
+	HSM_GCM_APPENDED_IV, /* makes an IV and appends it to the ciphertext */
+};
+
+/* What was found by trying, each time the token is connected. */
+struct hsm_caps {
+	CK_MECHANISM_TYPE wrap_mech;   /* 0: none works */
+	const char *wrap_format;       /* static: "RFC 5649" ... */
+	enum hsm_gcm_form gcm;
+	size_t gcm_iv_len;             /* bytes; of the IV that the token makes or takes */
+	bool keeps_attributes;         /* unwrap gives what the template asked */
+	bool unwrap_template;          /* CKA_UNWRAP_TEMPLATE is known */
+	bool allowed_mechanisms;       /* CKA_ALLOWED_MECHANISMS is known */
+	bool copyable, modifiable;     /* these attributes are known */
+	char lacking[160];             /* why the hierarchy cannot live here; empty: it can */
+};
+
+struct hsm_session {
+	CK_SESSION_HANDLE handle;
+	uint64_t epoch;          /* of the token when it was opened */
+	_Atomic uint64_t serial; /* new for each opening, 0: closed; tells a reopened keeper */
+	bool dead;               /* must not go back to the pool */
+	bool busy;
+	unsigned char iv_pool[1024]; /* random bytes drawn from the token */
+	size_t iv_left;              /* bytes of it not used yet */
+	struct hsm *hsm;
+	struct hsm_session *next; /* in the idle list */
+};
+
+#define HSM_KEEPERS_MAX 4
+
+struct hsm_pool {
+	pthread_mutex_t lock;
+	pthread_cond_t returned;
+	struct hsm_session *all;  /* n_all of them, keepers first */
+	struct hsm_session *idle; /* open, not handed out */
+	struct hsm_session *closed;
+	unsigned n_all, n_out;
+	unsigned n_work, max_work; /* open sessions for work; ceiling, lowered when the token says so */
+	uint64_t next_serial;
+	struct hsm_session *keeper[HSM_KEEPERS_MAX];
+	unsigned n_keepers;
+	bool shared; /* one session only: the keeper also does the work */
+};
+
+struct hsm_entry;
+struct hsm_cache {
+	pthread_mutex_t lock;
+	pthread_cond_t loaded;
+	struct hsm_entry **buckets;
+	size_t n_buckets;
+	struct hsm_entry *newest, *oldest; /* in order of last use */
+	struct hsm_entry *buried;          /* handles to destroy when a session is at hand */
+	_Atomic unsigned n_buried;
+	unsigned n, max;
+};
+
+struct hsm {
+	struct hsm_module *module;
+	struct hsm_uri uri;
+	char *state_dir; /* NULL: none */
+	unsigned wait_ms, max_sessions;
+	unsigned quirks;
+	CK_TOKEN_INFO info;
+	struct hsm_caps caps;
+	struct hsm_pool pool;
+	struct hsm_cache cache;
+
+	pthread_mutex_t attach; /* one thread connects */
+	CK_SLOT_ID slot;
+	_Atomic uint64_t inits; /* of the module when attached */
+	_Atomic uint64_t epoch; /* grows with each attach; handles of an older one are dead */
+	struct hsm_pin_mark refused; /* under attach: the PIN that was refused */
+
+	pthread_mutex_t breaker_lock;  /* for the four below, all in CLOCK_MONOTONIC ns */
+	_Atomic int64_t breaker_until; /* no try before; 0: the breaker is closed */
+	int64_t attached_at;
+	unsigned breaker_trips;     /* in a row */
+	struct clv_err breaker_err; /* why */
+
+	_Atomic int64_t canary_at; /* CLOCK_MONOTONIC ns of the last canary that sang */
+	_Atomic uint64_t lookups, unwraps, logins, rebuilds;
+	void *libp11; /* libp11_view.c */
+};
+
+/*
+ * Opens the breaker: calls fail at once until the token was connected again. `epoch` is the one in
+ * which the failure was seen; of an older one it says nothing any more.
+ */
+void hsm_breaker_trip(struct hsm *hsm, uint64_t epoch, const struct clv_err *why);
+
+/*
+ * Begins a stretch of token calls: fails at once while the breaker is open, connects again when it
+ * is time to. After CLV_OK comes exactly one hsm_leave().
+ */
+CLV_MUST_USE clv_rc hsm_enter(struct hsm *hsm, struct clv_err *err);
+void hsm_leave(struct hsm *hsm);
+
+/* Fails with CLV_E_UNIMPLEMENTED and the reason when the token cannot hold the hierarchy. */
+CLV_MUST_USE clv_rc hsm_require_hierarchy(const struct hsm *hsm, struct clv_err *err);
+
+/* ---- pool.c ---- */
+
+CLV_MUST_USE clv_rc hsm_pool_init(struct hsm *hsm, unsigned max_sessions, struct clv_err *err);
+void hsm_pool_done(struct hsm *hsm);
+
+/*
+ * Ends all sessions that are not handed out, because their epoch is over. With `finalised` the
+ * module has forgotten them already, and their numbers may be somebody else's by now.
+ */
+void hsm_pool_end_all(struct hsm *hsm, bool finalised);
+
+/*
+ * A session for work. Waits up to the token's wait_ms. Owned by this thread until
+ * hsm_session_release(). Errors: CLV_E_RESOURCE_EXHAUSTED, CLV_E_UNAVAILABLE.
+ */
+CLV_MUST_USE clv_rc hsm_session_acquire(struct hsm *hsm, struct hsm_session **ret_session,
+                                        struct clv_err *err);
+
+/* A keeper: what is unwrapped in it lives as long as it does. Released like any other session. */
+CLV_MUST_USE clv_rc hsm_keeper_acquire(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
+                                       struct hsm_session **ret_session, struct clv_err *err);
+
+/* Gives a session back, closes it when dead or of an older epoch. NULL is fine; returns NULL. */
+struct hsm_session *hsm_session_release(struct hsm_session *session);
+CLV_DEFINE_AUTO(struct hsm_session, hsm_session_release);
+
+/* Notes what `rv` did to the session, and says it in *err. */
+CLV_MUST_USE clv_rc hsm_session_fail(struct hsm_session *session, struct clv_err *err,
+                                     const char *op, CK_RV rv);
+
+/* ---- cache.c ---- */
+
+/* A key that is ready to use: pinned, so that its handle stays good until hsm_key_unpin(). */
+struct hsm_pin {
+	struct hsm *hsm;
+	struct hsm_entry *entry;
+	CK_OBJECT_HANDLE handle;
+};
+
+clv_rc hsm_cache_init(struct hsm *hsm, unsigned max, struct clv_err *err) CLV_MUST_USE;
+void hsm_cache_done(struct hsm *hsm);
+
+/* Forgets all: the handles died with their epoch. */
+void hsm_cache_clear(struct hsm *hsm);
+
+/*
+ * Finds or unwraps a key, once for each epoch, and pins it. No session may be held by the caller:
+ * on a token with one session this needs it. Errors: CLV_E_DATA_LOSS gone, doubled or weakened.
+ */
+CLV_MUST_USE clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key,
+                                struct hsm_pin *ret_pin, struct clv_err *err);
+void hsm_key_unpin(struct hsm_pin *pin); /* an empty pin is fine */
+
+/* The key's handle turned out to be dead: forget it, so that the next pin looks again. */
+void hsm_key_forget(struct hsm_pin *pin);
+
+/* Destroys what was evicted, with this session. Cheap when there is nothing. */
+void hsm_cache_bury(struct hsm_session *session);
+
+/* ---- find.c ---- */
+
+/* The one token object with this CKA_ID and class; asks for two to see doubles.
+ * Errors: CLV_E_NOT_FOUND none; CLV_E_DATA_LOSS several. */
+CLV_MUST_USE clv_rc hsm_find(struct hsm_session *session, CK_OBJECT_CLASS class,
+                             const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *ret_object,
+                             struct clv_err *err);
+
+/* ---- attr.c: templates, and what protects a key ---- */
+
+#define HSM_TEMPLATE_MAX 24
+
+/* A template that owns its scalar values. Bytes are borrowed. */
+struct hsm_template {
+	CK_ATTRIBUTE a[HSM_TEMPLATE_MAX];
+	CK_ULONG n;
+	CK_ULONG scalar[8];
+	size_t n_scalar;
+	CK_ATTRIBUTE nested[8];
+	CK_MECHANISM_TYPE mech;
+};
+void hsm_template_bool(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, bool value);
+void hsm_template_ulong(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, CK_ULONG value);
+void hsm_template_bytes(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, const void *bytes,
+                        size_t len);
+
+/* How a key comes into being; decides which attributes can be asked for and expected. */
+enum hsm_birth {
+	HSM_BORN_TOKEN,    /* generated as a token object */
+	HSM_BORN_SESSION,  /* generated as an extractable session key, to be wrapped */
+	HSM_BORN_UNWRAPPED /* unwrapped as a session key */
+};
+
+/*
+ * Fills in every attribute of a secret key of this role, as far as the token knows them. `id`
+ * (HSM_ID_LEN bytes) and `label` are for token objects, NULL otherwise; both are borrowed.
+ */
+void hsm_template_secret(const struct hsm *hsm, enum hsm_role role, enum hsm_birth birth,
+                         const uint8_t *id, const char *label, struct hsm_template *tpl);
+
+/*
+ * Reads back what protects a key. What is weaker than asked fails with `rc_weak` and a text that
+ * names the attribute.
+ */
+CLV_MUST_USE clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object,
+                                         enum hsm_role role, enum hsm_birth birth, clv_rc rc_weak,
+                                         struct clv_err *err);
+
+/* ---- work.c: one piece of work on a token, tried once more where that helps ---- */
+
+/* A piece of work: `run` pins and acquires what it needs, calls the token, gives everything back. */
+struct hsm_work {
+	clv_rc (*run)(struct hsm *hsm, struct hsm_work *work, struct clv_err *err);
+	bool judged; /* run() sets it: a canary sang, so the failure is not the token's */
+	void *arg;
+};
+
+/*
+ * Enters, runs, leaves. When the session, a handle or the connection had died, does it a second
+ * time: so `run` must be idempotent. Opens the breaker when the token is to blame.
+ */
+CLV_MUST_USE clv_rc hsm_work_do(struct hsm *hsm, struct hsm_work *work, struct clv_err *err);
+
+/* The same, once: for what must not be done twice. */
+CLV_MUST_USE clv_rc hsm_work_once(struct hsm *hsm, struct hsm_work *work, struct clv_err *err);
+
+/* ---- crypt.c ---- */
+
+/* One AES-GCM call each, on a session and handle at hand. `out` has room for in.len + a tag. */
+CK_RV hsm_gcm_seal(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
+                   struct clv_bytes in, uint8_t iv[HSM_IV_MAX], size_t *ret_iv_len, uint8_t *out,
+                   const char **ret_op);
+/* `out` has room for in.len bytes: tokens ask for it. */
+CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
+                   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
+                   const char **ret_op);
+
+/* Encrypts and decrypts a known text with the key: tells bad data from a sick token. Sings at most
+ * once a second; in between the last result counts. */
+bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key);
+
+/* ---- key.c, caps.c, softhsm.c, libp11_view.c ---- */
+
+/* Unwraps `blob` as a session object of `keeper` and checks its attributes. */
+CLV_MUST_USE clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role,
+                               CK_OBJECT_HANDLE parent, struct clv_bytes blob,
+                               CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
+
+/* Fills in hsm->caps by trying. Only what cannot be tried at all is an error. */
+CLV_MUST_USE clv_rc hsm_caps_find(struct hsm *hsm, struct clv_err *err);
+
+/* Wrap mechanisms worth trying, in order of preference. */
+extern const CK_MECHANISM_TYPE hsm_wrap_candidates[];
+extern const size_t hsm_n_wrap_candidates;
+/* Wraps a known key under a known key; *ret_format is static and names the form, NULL: did not work. */
+CK_RV hsm_wrap_try(struct hsm_session *session, CK_MECHANISM_TYPE mech, const char **ret_format);
+
+/* A known AES key as a session object. */
+CK_RV hsm_import_aes(struct hsm_session *session, const uint8_t *bytes, size_t len,
+                     const CK_ATTRIBUTE_TYPE *usages, size_t n_usages, bool extractable,
+                     CK_OBJECT_HANDLE *ret_object);
+
+/* Blocks INT, TERM and HUP in this thread while something in a token changes. */
+struct hsm_signal_guard {
+	sigset_t before;
+};
+void hsm_signals_block(struct hsm_signal_guard *guard);
+void hsm_signals_restore(struct hsm_signal_guard *guard); /* for scope-bound use */
+
+/*
+ * SoftHSM's own files (softhsm.c). `conf` is its configuration file, empty for other tokens: then
+ * nothing is done. Callers hold the login lock or the exclusive object lock, as named.
+ */
+/* Puts back token files that a kill during login destroyed, and object files that one during a
+ * write did. Login lock and object lock. */
+CLV_MUST_USE clv_rc hsm_softhsm_repair(const char *conf, const char *state_dir,
+                                       struct clv_err *err);
+/* Keeps copies of the token files as they are now. Login lock. */
+CLV_MUST_USE clv_rc hsm_softhsm_keep_tokens(const char *conf, const char *state_dir,
+                                            struct clv_err *err);
+/* Keeps a copy of the object files of this token before one is written; drops it afterwards.
+ * Object lock. */
+CLV_MUST_USE clv_rc hsm_softhsm_write_begin(const struct hsm *hsm, struct clv_err *err);
+void hsm_softhsm_write_end(const struct hsm *hsm);
+
+/* The EVP_PKEY view of an EC or RSA public key on the token, as PEM. */
+CLV_MUST_USE clv_rc hsm_libp11_public_pem(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
+                                          char ret_pem[CLV_PEM_MAX], struct clv_err *err);
+void hsm_libp11_done(struct hsm *hsm);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions. A session has one owner at a time. Sessions for work are kept open and handed out;
+ * keepers hold the cached keys and do no other work, except on a token that has a single session.
+ * The first keeper also keeps us logged in. Not for keys: see cache.c.
+ *
+ * The pool lock guards the lists and counts, never a call into the token.
+ */
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+
+#include "hsm/internal.h"
+
+/* How many of `limit` sessions are keepers: several, so that unwrapping does not queue up. */
+static unsigned keepers_of(unsigned limit)
+{
+	if (limit >= 8)
+		return HSM_KEEPERS_MAX;
+	return limit >= 4 ? 2 : 1;
+}
+
+clv_rc hsm_pool_init(struct hsm *hsm, unsigned max_sessions, struct clv_err *err)
+{
+	struct hsm_pool *pool = &hsm->pool;
+
+	pool->n_keepers = keepers_of(max_sessions);
+	pool->shared = max_sessions == 1;
+	pool->n_all = max_sessions;
+	pool->max_work = max_sessions - pool->n_keepers;
+	pool->all = calloc(max_sessions, sizeof *pool->all);
+	if (pool->all == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for %u sessions", max_sessions);
+	pthread_mutex_init(&pool->lock, NULL);
+	clv_cond_init(&pool->returned);
+	for (unsigned i = 0; i < pool->n_all; i++) {
+		struct hsm_session *session = &pool->all[i];
+
+		session->hsm = hsm;
+		if (i < pool->n_keepers) {
+			pool->keeper[i] = session;
+		} else {
+			session->next = pool->closed;
+			pool->closed = session;
+		}
+	}
+	return CLV_OK;
+}
+
+void hsm_pool_done(struct hsm *hsm)
+{
+	if (hsm->pool.all == NULL)
+		return;
+	OPENSSL_cleanse(hsm->pool.all, hsm->pool.n_all * sizeof *hsm->pool.all);
+	free(hsm->pool.all);
+	pthread_cond_destroy(&hsm->pool.returned);
+	pthread_mutex_destroy(&hsm->pool.lock);
+}
+
+static bool is_keeper(const struct hsm_session *session)
+{
+	const struct hsm_pool *pool = &session->hsm->pool;
+
+	return session < pool->all + pool->n_keepers;
+}
+
+static CK_RV open_session(struct hsm_session *session)
+{
+	struct hsm *hsm = session->hsm;
+	CK_RV rv = hsm_C_OpenSession(hsm->module, hsm->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
+	                             &session->handle);
+
+	if (rv != CKR_OK)
+		return rv;
+	session->epoch = atomic_load(&hsm->epoch);
+	session->dead = false;
+	session->iv_left = 0;
+	pthread_mutex_lock(&hsm->pool.lock);
+	atomic_store(&session->serial, ++hsm->pool.next_serial);
+	pthread_mutex_unlock(&hsm->pool.lock);
+	return CKR_OK;
+}
+
+static void close_session(struct hsm_session *session)
+{
+	if (atomic_exchange(&session->serial, 0) != 0)
+		hsm_C_CloseSession(session->hsm->module, session->handle); /* best effort */
+}
+
+/* Ends the idle sessions of one list; with the lock held only to take them off it. */
+static void end_list(struct hsm *hsm, bool finalised)
+{
+	struct hsm_pool *pool = &hsm->pool;
+	struct hsm_session *session;
+
+	for (;;) {
+		pthread_mutex_lock(&pool->lock);
+		session = pool->idle;
+		if (session != NULL) {
+			pool->idle = session->next;
+			pool->n_work--;
+		}
+		pthread_mutex_unlock(&pool->lock);
+		if (session == NULL)
+			return;
+		if (finalised)
+			atomic_store(&session->serial, 0);
+		else
+			close_session(session);
+		pthread_mutex_lock(&pool->lock);
+		session->next = pool->closed;
+		pool->closed = session;
+		pthread_mutex_unlock(&pool->lock);
+	}
+}
+
+void hsm_pool_end_all(struct hsm *hsm, bool finalised)
+{
+	struct hsm_pool *pool = &hsm->pool;
+
+	end_list(hsm, finalised);
+	for (unsigned i = pool->n_keepers; i-- > 0;) { /* the one that holds the login comes last */
+		struct hsm_session *keeper = pool->keeper[i];
+		bool mine;
+
+		pthread_mutex_lock(&pool->lock);
+		mine = !keeper->busy;
+		keeper->busy = true;
+		pthread_mutex_unlock(&pool->lock);
+		if (!mine)
+			continue; /* its owner sees the new epoch and closes it */
+		if (finalised)
+			atomic_store(&keeper->serial, 0);
+		else
+			close_session(keeper);
+		pthread_mutex_lock(&pool->lock);
+		keeper->busy = false;
+		pthread_cond_broadcast(&pool->returned);
+		pthread_mutex_unlock(&pool->lock);
+	}
+	pthread_mutex_lock(&pool->lock);
+	pool->max_work = pool->n_all - pool->n_keepers;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Takes a session for work off the lists, or NULL. An unopened one takes its place already here. */
+static struct hsm_session *pop_locked(struct hsm_pool *pool)
+{
+	struct hsm_session *session = pool->idle;
+
+	if (session != NULL) {
+		pool->idle = session->next;
+	} else if (pool->closed != NULL && pool->n_work < pool->max_work) {
+		session = pool->closed;
+		pool->closed = session->next;
+		pool->n_work++;
+	}
+	return session;
+}
+
+static void push_back(struct hsm_session *session)
+{
+	struct hsm_pool *pool = &session->hsm->pool;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->n_out--;
+	session->busy = false;
+	if (!is_keeper(session)) {
+		struct hsm_session **list = atomic_load(&session->serial) != 0 ? &pool->idle : &pool->closed;
+
+		if (list == &pool->closed)
+			pool->n_work--;
+		session->next = *list;
+		*list = session;
+	}
+	pthread_cond_broadcast(&pool->returned);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/*
+ * The token has no more sessions than we have open: do not ask for more until it is reconnected.
+ * False: there is none that could come back, so there is nothing to wait for.
+ */
+static bool lower_ceiling(struct hsm_pool *pool)
+{
+	bool some;
+
+	pthread_mutex_lock(&pool->lock);
+	some = pool->n_work > 0;
+	if (some)
+		pool->max_work = pool->n_work;
+	pthread_mutex_unlock(&pool->lock);
+	return some;
+}
+
+static struct hsm_session *wait_for_one(struct hsm_pool *pool, struct hsm_session *keeper,
+                                        struct clv_deadline deadline)
+{
+	struct hsm_session *session = NULL;
+	bool in_time = true;
+
+	pthread_mutex_lock(&pool->lock);
+	for (;;) {
+		if (keeper == NULL)
+			session = pop_locked(pool);
+		else if (!keeper->busy)
+			session = keeper;
+		if (session != NULL || !in_time)
+			break;
+		in_time = clv_cond_wait(&pool->returned, &pool->lock, deadline);
+	}
+	if (session != NULL) {
+		session->busy = true;
+		pool->n_out++;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return session;
+}
+
+static clv_rc acquire(struct hsm *hsm, struct hsm_session *keeper, struct hsm_session **ret_session,
+                      struct clv_err *err)
+{
+	struct clv_deadline deadline = clv_deadline_in(hsm->wait_ms);
+	struct hsm_session *session;
+	CK_RV rv;
+
+	for (;;) {
+		session = wait_for_one(&hsm->pool, keeper, deadline);
+		if (session == NULL)
+			return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
+			                "no token session came free within %u ms", hsm->wait_ms);
+		if (atomic_load(&session->serial) != 0 && session->epoch == atomic_load(&hsm->epoch))
+			break;
+		close_session(session); /* of an older epoch, when there is one */
+		rv = open_session(session);
+		if (rv == CKR_OK)
+			break;
+		push_back(session);
+		if (rv != CKR_SESSION_COUNT || keeper != NULL || !lower_ceiling(&hsm->pool))
+			return hsm_fail(err, "C_OpenSession", rv);
+	}
+	*ret_session = session;
+	return CLV_OK;
+}
+
+clv_rc hsm_session_acquire(struct hsm *hsm, struct hsm_session **ret_session, struct clv_err *err)
+{
+	return acquire(hsm, hsm->pool.shared ? hsm->pool.keeper[0] : NULL, ret_session, err);
+}
+
+clv_rc hsm_keeper_acquire(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
+                          struct hsm_session **ret_session, struct clv_err *err)
+{
+	return acquire(hsm, hsm->pool.keeper[id[0] % hsm->pool.n_keepers], ret_session, err);
+}
+
+struct hsm_session *hsm_session_release(struct hsm_session *session)
+{
+	if (session == NULL)
+		return NULL;
+	if (session->dead || session->epoch != atomic_load(&session->hsm->epoch))
+		close_session(session);
+	push_back(session);
+	return NULL;
+}
+
+clv_rc hsm_session_fail(struct hsm_session *session, struct clv_err *err, const char *op, CK_RV rv)
+{
+	switch (hsm_rv_class(rv)) {
+	case HSM_CLASS_SESSION:
+	case HSM_CLASS_TOKEN:
+		session->dead = true;
+		break;
+	case HSM_CLASS_AMBIGUOUS:
+		/* What state it is in is not known; but the only session holds all keys. */
+		session->dead = !is_keeper(session);
+		break;
+	default:
+		break;
+	}
+	return hsm_fail(err, op, rv);
+}
