@@ -13,11 +13,16 @@
 
 #include "lib/base/banned.h"
 
+/*
+ * The calendar is worked out here and not by gmtime_r() and timegm(): those take a lock that all
+ * threads share, and count leap seconds when the environment's TZ says so.
+ */
+#define DAYS_TO_1970 719468 /* from 1 March of the year 0 */
+#define DAYS_IN_400_YEARS 146097
 #define NS_PER_MIN (60 * CLV_NS_PER_S)
 #define NS_PER_HOUR (60 * NS_PER_MIN)
 #define NS_PER_DAY (24 * NS_PER_HOUR)
 #define S_PER_DAY 86400
-#define FRACTION_DIGITS 9 /* a nanosecond is the ninth */
 
 int64_t clv_time_now(void)
 {
@@ -27,35 +32,84 @@ int64_t clv_time_now(void)
 	return (int64_t) now.tv_sec * CLV_NS_PER_S + now.tv_nsec;
 }
 
-/* Appends ".5" as 3, 6 or 9 digits, nothing for 0: protobuf's rule. */
-static void put_fraction(char *buf, size_t size, uint32_t ns)
+/* Ends a text at buf + used with ".500" and `last`: 3, 6 or 9 digits, none for 0; protobuf's rule.
+ */
+static void put_end(char *buf, size_t size, int used, uint32_t ns, char last)
 {
+	char *end = buf + used;
+	size_t room = size - (size_t) used;
+
 	if (ns == 0)
-		buf[0] = '\0';
+		snprintf(end, room, "%c", last);
 	else if (ns % 1000000 == 0)
-		snprintf(buf, size, ".%03" PRIu32, ns / 1000000);
+		snprintf(end, room, ".%03" PRIu32 "%c", ns / 1000000, last);
 	else if (ns % 1000 == 0)
-		snprintf(buf, size, ".%06" PRIu32, ns / 1000);
+		snprintf(end, room, ".%06" PRIu32 "%c", ns / 1000, last);
 	else
-		snprintf(buf, size, ".%09" PRIu32, ns);
+		snprintf(end, room, ".%09" PRIu32 "%c", ns, last);
+}
+
+/* A date and time of day, of the Gregorian calendar. */
+struct civil {
+	int year;
+	int month; /* 1 to 12 */
+	int day;   /* from 1 */
+	int hour, minute, second;
+};
+
+/* Years begin on 1 March here, so that the leap day is the last of its year; year >= 0. */
+static int64_t days_of(const struct civil *civil)
+{
+	const int year = civil->month > 2 ? civil->year : civil->year - 1;
+	const int month = civil->month > 2 ? civil->month - 3 : civil->month + 9;
+
+	return 365 * (int64_t) year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 +
+	       civil->day - 1 - DAYS_TO_1970;
+}
+
+/* The same back, for days whose year is >= 0. */
+static struct civil civil_of(int64_t days)
+{
+	const int64_t since = days + DAYS_TO_1970;
+	const int day = (int) (since % DAYS_IN_400_YEARS);
+	const int year = (day - day / 1460 + day / 36524 - day / (DAYS_IN_400_YEARS - 1)) / 365;
+	const int day_of_year = day - (365 * year + year / 4 - year / 100);
+	const int month = (5 * day_of_year + 2) / 153; /* from March */
+	const int in_next = month >= 10 ? 1 : 0;       /* January and February */
+
+	return (struct civil){
+		.year = (int) (since / DAYS_IN_400_YEARS) * 400 + year + in_next,
+		.month = month + 3 - 12 * in_next,
+		.day = day_of_year - (153 * month + 2) / 5 + 1,
+	};
+}
+
+static int days_in_month(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+/* Splits `ns` into whole units of `size` and the rest, which is never negative. */
+static int64_t split(int64_t ns, int64_t size, int64_t *ret_rest)
+{
+	const int64_t rest = ns % size;
+
+	*ret_rest = rest < 0 ? rest + size : rest;
+	return ns / size - (rest < 0 ? 1 : 0);
 }
 
 char *clv_time_format(int64_t ns, char buf[CLV_TIME_TEXT_MAX])
 {
-	int64_t fraction = ns % CLV_NS_PER_S;
-	time_t s = (time_t) (ns / CLV_NS_PER_S);
-	char digits[FRACTION_DIGITS + 2];
-	char second[CLV_TIME_TEXT_MAX - sizeof digits];
-	struct tm tm;
+	int64_t rest;
+	const struct civil date = civil_of(split(ns, NS_PER_DAY, &rest));
+	const int second = (int) (rest / CLV_NS_PER_S);
+	const int n = snprintf(buf, CLV_TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", date.year,
+			       date.month, date.day, second / 3600, second / 60 % 60, second % 60);
 
-	if (fraction < 0) { /* before 1970: the second that it is in began earlier */
-		fraction += CLV_NS_PER_S;
-		s--;
-	}
-	gmtime_r(&s, &tm);
-	strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &tm);
-	put_fraction(digits, sizeof digits, (uint32_t) fraction);
-	snprintf(buf, CLV_TIME_TEXT_MAX, "%s%sZ", second, digits);
+	put_end(buf, CLV_TIME_TEXT_MAX, n, (uint32_t) (rest % CLV_NS_PER_S), 'Z');
 	return buf;
 }
 
@@ -87,27 +141,26 @@ static bool take_char(const char **at, char c)
 }
 
 /* "2026-11-23T19:18:25"; RFC 3339 section 5.6 allows a small t and z. */
-static bool take_second(const char **at, struct tm *ret_tm)
+static bool take_civil(const char **at, struct civil *ret_civil)
 {
-	struct tm tm = { 0 };
+	struct civil civil;
 
-	if (!take_digits(at, 4, &tm.tm_year) || !take_char(at, '-') ||
-	    !take_digits(at, 2, &tm.tm_mon) || !take_char(at, '-') ||
-	    !take_digits(at, 2, &tm.tm_mday))
+	if (!take_digits(at, 4, &civil.year) || !take_char(at, '-') ||
+	    !take_digits(at, 2, &civil.month) || !take_char(at, '-') ||
+	    !take_digits(at, 2, &civil.day))
 		return false;
 	if (!take_char(at, 'T') && !take_char(at, 't'))
 		return false;
-	if (!take_digits(at, 2, &tm.tm_hour) || !take_char(at, ':') ||
-	    !take_digits(at, 2, &tm.tm_min) || !take_char(at, ':') ||
-	    !take_digits(at, 2, &tm.tm_sec))
+	if (!take_digits(at, 2, &civil.hour) || !take_char(at, ':') ||
+	    !take_digits(at, 2, &civil.minute) || !take_char(at, ':') ||
+	    !take_digits(at, 2, &civil.second))
 		return false;
-	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_hour > 23 ||
-	    tm.tm_min > 59 || tm.tm_sec > 60)
+	if (civil.month < 1 || civil.month > 12)
 		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	*ret_tm = tm;
-	return true;
+	if (civil.day < 1 || civil.day > days_in_month(civil.year, civil.month))
+		return false;
+	*ret_civil = civil;
+	return civil.hour <= 23 && civil.minute <= 59 && civil.second <= 60;
 }
 
 /* ".123": any number of digits, as long as nothing finer than a nanosecond is lost. */
@@ -150,19 +203,14 @@ static bool take_offset(const char **at, int *ret_seconds)
 	return true;
 }
 
-/* Seconds since 1970 of a local time that is `offset` ahead of UTC; false: no such day or second.
- */
-static bool to_seconds(struct tm tm, int offset, int64_t *ret_s)
+/* Seconds since 1970 of a local time that is `offset` ahead of UTC; false: no such second. */
+static bool to_seconds(const struct civil *civil, int offset, int64_t *ret_s)
 {
-	const int day = tm.tm_mday;
-	const bool leap = tm.tm_sec == 60;
-	int64_t s;
+	const bool leap = civil->second == 60;
+	const int second = leap ? 59 : civil->second;
+	const int64_t s = days_of(civil) * S_PER_DAY + (civil->hour * 60 + civil->minute) * 60 +
+			  second - offset;
 
-	if (leap)
-		tm.tm_sec = 59;
-	s = (int64_t) timegm(&tm) - offset;
-	if (tm.tm_mday != day) /* timegm() makes 2 March out of 30 February */
-		return false;
 	if (leap && (s + 1) % S_PER_DAY != 0) /* they end a day of UTC */
 		return false;
 	*ret_s = s;
@@ -190,12 +238,12 @@ clv_rc clv_time_parse(const char *text, int64_t *ret_ns, struct clv_err *err)
 {
 	const char *at = text;
 	char quoted[CLV_QUOTE_MAX];
-	struct tm tm;
+	struct civil civil;
 	int offset;
 	int64_t s, fraction, ns;
 
-	if (text == NULL || !take_second(&at, &tm) || !take_fraction(&at, &fraction) ||
-	    !take_offset(&at, &offset) || *at != '\0' || !to_seconds(tm, offset, &s))
+	if (text == NULL || !take_civil(&at, &civil) || !take_fraction(&at, &fraction) ||
+	    !take_offset(&at, &offset) || *at != '\0' || !to_seconds(&civil, offset, &s))
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"%s is not a time: it must look like 2026-11-23T19:18:25.123456Z",
 				clv_quote(text, quoted));
@@ -213,11 +261,10 @@ char *clv_duration_format(int64_t ns, char buf[CLV_DURATION_TEXT_MAX])
 	const uint64_t size =
 		ns < 0 ? -(uint64_t) ns : (uint64_t) ns; /* INT64_MIN has no negative */
 	const uint64_t second = (uint64_t) CLV_NS_PER_S;
-	char digits[FRACTION_DIGITS + 2];
+	const int n = snprintf(buf, CLV_DURATION_TEXT_MAX, "%s%" PRIu64, ns < 0 ? "-" : "",
+			       size / second);
 
-	put_fraction(digits, sizeof digits, (uint32_t) (size % second));
-	snprintf(buf, CLV_DURATION_TEXT_MAX, "%s%" PRIu64 "%ss", ns < 0 ? "-" : "", size / second,
-		 digits);
+	put_end(buf, CLV_DURATION_TEXT_MAX, n, (uint32_t) (size % second), 's');
 	return buf;
 }
 
