@@ -30,7 +30,7 @@ struct clv_name {
 	char location[CLV_ID_MAX];
 	char key_ring[CLV_ID_MAX];
 	char key[CLV_ID_MAX];
-	uint64_t version; /* >= 1, or 0 */
+	uint64_t version; /* 1 to INT64_MAX, or 0 */
 };
 
 /*
@@ -48,7 +48,8 @@ char *clv_name_format(const struct clv_name *name, enum clv_name_kind kind, char
 
 /*
  * Key ring and key ids are [a-zA-Z0-9_-]{1,63}; location ids [a-z][a-z0-9-]{0,62}; project ids
- * [a-z][a-z0-9-]{1,62} not ending in '-'. `what` names the thing in the error text.
+ * [a-z][a-z0-9-]{1,62} not ending in '-'; version ids decimal numbers
+ * from 1. `kind` says which it is, and so what the error text calls it.
  * Errors: CLV_E_INVALID_ARGUMENT.
  */
 CLV_MUST_USE clv_rc clv_id_check(enum clv_name_kind kind, const char *id, struct clv_err *err);

@@ -23,13 +23,15 @@ struct clv_secret;
 #define CLV_SECRET_ARENA_DEFAULT (4u << 20) /* bytes of locked memory for the process */
 
 /*
- * Sets up the locked arena, once for the process; later calls are fine and do nothing.
- * `arena` is in bytes, a power of two, 0 for the default. With `allow_unlocked` a system that
- * refuses to lock memory is accepted, otherwise that is an error (raise `ulimit -l`).
+ * Sets up the locked arena, once for the process; later calls are fine and change nothing.
+ * `arena` is in bytes, a power of two from 4096, 0 for the default. With `allow_unlocked` a system
+ * that refuses to lock memory is accepted, otherwise that is an error (raise `ulimit -l`), also
+ * when an earlier call accepted it. A secure heap that the host program set up is used as it is.
  *
  * Call it before other threads start. clv_ctx_open() and clv_home_create() call it themselves.
  *
- * Errors: CLV_E_RESOURCE_EXHAUSTED  no arena, or it could not be locked
+ * Errors: CLV_E_INVALID_ARGUMENT    not such a size
+ *         CLV_E_RESOURCE_EXHAUSTED  no arena, or it could not be locked
  */
 CLV_MUST_USE clv_rc clv_secret_setup(size_t arena, bool allow_unlocked, struct clv_err *err);
 

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-claviger_sources +=
+claviger_sources += \
+	lib/model/name.c \
+	lib/model/state.c \
+	lib/model/state.h
+EXTRA_DIST += lib/model/README.md

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-claviger_sources +=
+claviger_sources += \
+	lib/policy/policy.c \
+	lib/policy/policy.h
+EXTRA_DIST += lib/policy/README.md

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The states of a version. Not for carrying a change out: lib/api/version.c does that. */
+#include "lib/base/auto.h"
+#include "lib/model/state.h"
+
+#include "lib/base/banned.h"
+
+/* What is not in the table is refused, so a new state or verb begins as a refusal. */
+static const struct {
+	enum clv_state state;
+	enum model_verb verb;
+	struct model_transition transition;
+} transitions[] = {
+	{ CLV_STATE_ENABLED, MODEL_VERB_ENABLE, { MODEL_NO_CHANGE, CLV_STATE_ENABLED } },
+	{ CLV_STATE_ENABLED, MODEL_VERB_DISABLE, { MODEL_CHANGES, CLV_STATE_DISABLED } },
+	{ CLV_STATE_ENABLED, MODEL_VERB_USE, { MODEL_NO_CHANGE, CLV_STATE_ENABLED } },
+	{ CLV_STATE_DISABLED, MODEL_VERB_ENABLE, { MODEL_CHANGES, CLV_STATE_ENABLED } },
+	{ CLV_STATE_DISABLED, MODEL_VERB_DISABLE, { MODEL_NO_CHANGE, CLV_STATE_DISABLED } },
+};
+
+struct model_transition model_state_transition(enum clv_state state, enum model_verb verb)
+{
+	for (size_t i = 0; i < CLV_ARRAY_LEN(transitions); i++) {
+		if (transitions[i].state == state && transitions[i].verb == verb)
+			return transitions[i].transition;
+	}
+	return (struct model_transition){ .effect = MODEL_REFUSED, .next = state };
+}
+
+clv_rc model_state_refuse(const char *version_name, enum clv_state state, struct clv_err *err)
+{
+	return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s is not enabled, current state is: %s.",
+			version_name, clv_state_name(state));
+}
+
+static const char *name_at(const char *const *names, size_t n, unsigned number)
+{
+	return number < n && names[number] != NULL ? names[number] : "UNKNOWN";
+}
+
+const char *clv_purpose_name(enum clv_purpose purpose)
+{
+	static const char *const names[] = { [CLV_PURPOSE_ENCRYPT_DECRYPT] = "ENCRYPT_DECRYPT" };
+
+	return name_at(names, CLV_ARRAY_LEN(names), purpose);
+}
+
+const char *clv_algorithm_name(enum clv_algorithm algorithm)
+{
+	static const char *const names[] = {
+		[CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION] = "GOOGLE_SYMMETRIC_ENCRYPTION",
+	};
+
+	return name_at(names, CLV_ARRAY_LEN(names), algorithm);
+}
+
+const char *clv_protection_name(enum clv_protection protection)
+{
+	static const char *const names[] = {
+		[CLV_PROTECTION_SOFTWARE] = "SOFTWARE",
+		[CLV_PROTECTION_HSM] = "HSM",
+	};
+
+	return name_at(names, CLV_ARRAY_LEN(names), protection);
+}
+
+const char *clv_state_name(enum clv_state state)
+{
+	static const char *const names[] = {
+		[CLV_STATE_ENABLED] = "ENABLED",
+		[CLV_STATE_DISABLED] = "DISABLED",
+	};
+
+	return name_at(names, CLV_ARRAY_LEN(names), state);
+}
+
+const char *clv_residency_name(enum clv_residency residency)
+{
+	static const char *const names[] = {
+		[CLV_RESIDENCY_WRAPPED] = "WRAPPED",
+		[CLV_RESIDENCY_TOKEN] = "TOKEN",
+	};
+
+	return name_at(names, CLV_ARRAY_LEN(names), residency);
+}
