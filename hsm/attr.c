@@ -62,7 +62,7 @@ void hsm_template_bytes(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, const 
 {
 	CK_ATTRIBUTE *a = add(tpl, type);
 
-	*(const void **) &a->pValue = bytes; /* PKCS#11 templates know no const; input is not written */
+	a->pValue = hsm_input(bytes);
 	a->ulValueLen = len;
 }
 

@@ -14,15 +14,11 @@
 
 #define GCM_IV_LEN 12 /* bytes, of the IVs that we give */
 
-static uint8_t nothing[1]; /* tokens refuse NULL even for no bytes */
+static const uint8_t nothing[1]; /* tokens refuse NULL even for no bytes */
 
-/* PKCS#11 knows no const; what goes in is not written to. */
 static CK_BYTE *input(struct clv_bytes bytes)
 {
-	CK_BYTE *p;
-
-	*(const uint8_t **) &p = bytes.len > 0 ? bytes.data : nothing;
-	return p;
+	return hsm_input(bytes.len > 0 ? bytes.data : nothing);
 }
 
 static void fill_params(CK_GCM_PARAMS *params, uint8_t *iv, size_t iv_len, struct clv_bytes aad)
@@ -188,11 +184,12 @@ static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm
 {
 	const struct crypt_args *args = work->arg;
 	bool opening = args->ret_iv == NULL;
+	bool with_data = strcmp(op, "C_Encrypt") == 0 || strcmp(op, "C_Decrypt") == 0;
 	enum hsm_class class = hsm_rv_class(rv);
 
 	if (class == HSM_CLASS_HANDLE)
 		hsm_key_forget(pin);
-	if (class == HSM_CLASS_AMBIGUOUS) {
+	if (class == HSM_CLASS_AMBIGUOUS && with_data) { /* the other calls have not seen the data */
 		work->judged = hsm_canary(session, pin->handle);
 		if (!work->judged)
 			atomic_store(&session->hsm->canary_at, 0);

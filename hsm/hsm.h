@@ -115,16 +115,15 @@ CLV_MUST_USE clv_rc hsm_log_public_key(struct hsm *hsm, const uint8_t id[HSM_ID_
 
 /*
  * Generates a key inside the token, wraps it under `parent`, unwraps it again, tries that the two
- * are the same key, and hands out the blob. Nothing stays in the token but a cached session
- * object under `id`.
+ * are the same key, and hands out the blob. Nothing stays in the token. `role` is
+ * HSM_ROLE_RING_KEK or HSM_ROLE_VERSION.
  */
 CLV_MUST_USE clv_rc hsm_key_generate(struct hsm *hsm, const struct clv_grant *grant,
                                      enum hsm_role role, const struct hsm_keyref *parent,
-                                     const uint8_t id[HSM_ID_LEN], struct hsm_blob *ret_blob,
-                                     struct clv_err *err);
+                                     struct hsm_blob *ret_blob, struct clv_err *err);
 
 /*
- * Generates a key as a token object with CKA_ID `id`, reads its attributes back and tries it. The
+ * Generates a version as a token object with CKA_ID `id`, reads its attributes back, tries it. The
  * caller has noted `id` somewhere durable before, so that hsm_key_destroy() can undo a crash.
  */
 CLV_MUST_USE clv_rc hsm_key_create(struct hsm *hsm, const struct clv_grant *grant,
@@ -171,13 +170,14 @@ CLV_MUST_USE clv_rc hsm_probe(struct hsm *hsm, bool full, struct clv_probe *ret_
                               struct clv_err *err);
 
 /*
- * Initialises a new token in the SoftHSM directory `dir` (made when missing): configuration, PIN
- * files of mode 0600, the token itself. Writes a URI for it that is relative to `base_dir`.
+ * Initialises a new token in the SoftHSM folder of a home: configuration, PIN files of mode 0600
+ * (`pin_name` is their base name), the token itself. Writes a URI for it that is relative to
+ * `base_dir`, so that a home can be moved.
  */
 CLV_MUST_USE clv_rc hsm_softhsm_create(const struct clv_grant *grant, const char *module,
                                        const char *base_dir, const char *state_dir,
-                                       const char *label, char ret_uri[CLV_URI_MAX],
-                                       struct clv_err *err);
+                                       const char *label, const char *pin_name,
+                                       char ret_uri[CLV_URI_MAX], struct clv_err *err);
 
 /* Counts for tests and reports: what this process holds on the token now, and has done. */
 struct hsm_counts {

@@ -13,6 +13,8 @@
 
 #include <signal.h>
 
+#include <openssl/evp.h>
+
 #include "hsm/call.h"
 #include "hsm/hsm.h"
 #include "hsm/module.h"
@@ -183,7 +185,6 @@ struct hsm {
 
 	_Atomic int64_t canary_at; /* CLOCK_MONOTONIC ns of the last canary that sang */
 	_Atomic uint64_t lookups, unwraps, logins, rebuilds;
-	void *libp11; /* libp11_view.c */
 };
 
 /*
@@ -269,6 +270,11 @@ CLV_MUST_USE clv_rc hsm_find(struct hsm_session *session, CK_OBJECT_CLASS class,
                              const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *ret_object,
                              struct clv_err *err);
 
+/* All token objects with this CKA_ID and class, at most `max`. */
+CLV_MUST_USE clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class,
+                                 const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *objects,
+                                 CK_ULONG max, CK_ULONG *ret_n, struct clv_err *err);
+
 /* ---- attr.c: templates, and what protects a key ---- */
 
 #define HSM_TEMPLATE_MAX 24
@@ -286,6 +292,12 @@ void hsm_template_bool(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, bool va
 void hsm_template_ulong(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, CK_ULONG value);
 void hsm_template_bytes(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, const void *bytes,
                         size_t len);
+
+/* PKCS#11 knows no const: for input that a module does not write to. */
+static inline void *hsm_input(const void *bytes)
+{
+	return (void *) (uintptr_t) bytes;
+}
 
 /* How a key comes into being; decides which attributes can be asked for and expected. */
 enum hsm_birth {
@@ -344,19 +356,56 @@ bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key);
 
 /* ---- key.c, caps.c, softhsm.c, libp11_view.c ---- */
 
+/* Session objects that go when the scope ends. */
+struct hsm_scrap {
+	struct hsm_session *session;
+	CK_OBJECT_HANDLE object[16];
+	size_t n;
+};
+void hsm_scrap_add(struct hsm_scrap *scrap, CK_OBJECT_HANDLE object);
+void hsm_scrap_destroy(struct hsm_scrap *scrap); /* for scope-bound use */
+
+/* Generates a secret key of this role and birth and reads its attributes back; what is weaker than
+ * asked is destroyed again. `id` and `label` are for token objects, NULL otherwise. */
+CLV_MUST_USE clv_rc hsm_generate(struct hsm_session *session, enum hsm_role role,
+                                 enum hsm_birth birth, const uint8_t *id, const char *label,
+                                 CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
+
+/* Generates, wraps, unwraps, compares by use; leaves nothing but the blob. */
+CLV_MUST_USE clv_rc hsm_generate_wrapped(struct hsm_session *session, enum hsm_role role,
+                                         CK_OBJECT_HANDLE parent, struct hsm_blob *ret_blob,
+                                         struct clv_err *err);
+
 /* Unwraps `blob` as a session object of `keeper` and checks its attributes. */
 CLV_MUST_USE clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role,
                                CK_OBJECT_HANDLE parent, struct clv_bytes blob,
                                CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
 
+/* Takes the exclusive object lock, and puts right what a kill under it left. */
+CLV_MUST_USE clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err);
+
+/* Make and end token objects. The caller holds the exclusive object lock. */
+CLV_MUST_USE clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role,
+                                      const uint8_t *id, const char *label, struct clv_err *err);
+CLV_MUST_USE clv_rc hsm_destroy_locked(struct hsm_session *session, enum hsm_role role,
+                                       const uint8_t *id, struct clv_err *err);
+
 /* Fills in hsm->caps by trying. Only what cannot be tried at all is an error. */
 CLV_MUST_USE clv_rc hsm_caps_find(struct hsm *hsm, struct clv_err *err);
 
-/* Wrap mechanisms worth trying, in order of preference. */
-extern const CK_MECHANISM_TYPE hsm_wrap_candidates[];
+/* Wrap mechanisms worth trying. */
+struct hsm_wrap_candidate {
+	CK_MECHANISM_TYPE mech;
+	const char *name;
+};
+extern const struct hsm_wrap_candidate hsm_wrap_candidates[];
 extern const size_t hsm_n_wrap_candidates;
+
 /* Wraps a known key under a known key; *ret_format is static and names the form, NULL: did not work. */
 CK_RV hsm_wrap_try(struct hsm_session *session, CK_MECHANISM_TYPE mech, const char **ret_format);
+
+/* Encrypts a known text with a known key; *ret_iv_len: bytes of the IV. */
+enum hsm_gcm_form hsm_gcm_try(struct hsm_session *session, size_t *ret_iv_len);
 
 /* A known AES key as a session object. */
 CK_RV hsm_import_aes(struct hsm_session *session, const uint8_t *bytes, size_t len,
@@ -371,24 +420,41 @@ void hsm_signals_block(struct hsm_signal_guard *guard);
 void hsm_signals_restore(struct hsm_signal_guard *guard); /* for scope-bound use */
 
 /*
- * SoftHSM's own files (softhsm.c). `conf` is its configuration file, empty for other tokens: then
- * nothing is done. Callers hold the login lock or the exclusive object lock, as named.
+ * SoftHSM's own files (softhsm.c). `conf` is the configuration file of a SoftHSM in a home, empty
+ * for other tokens: then nothing is done.
  */
-/* Puts back token files that a kill during login destroyed, and object files that one during a
- * write did. Login lock and object lock. */
+/* Puts back token files that a kill during login destroyed. Under the login lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_repair(const char *conf, const char *state_dir,
                                        struct clv_err *err);
-/* Keeps copies of the token files as they are now. Login lock. */
+/* Keeps copies of the token files as they are now. Under the login lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_keep_tokens(const char *conf, const char *state_dir,
                                             struct clv_err *err);
-/* Keeps a copy of the object files of this token before one is written; drops it afterwards.
- * Object lock. */
+/* Keeps copies of the object files while one of them is written. Under the object lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_write_begin(const struct hsm *hsm, struct clv_err *err);
 void hsm_softhsm_write_end(const struct hsm *hsm);
+/* Puts the copies back that a kill between these two left. Under the object lock. */
+CLV_MUST_USE clv_rc hsm_softhsm_write_undo(const struct hsm *hsm, struct clv_err *err);
+
+/*
+ * Generates the log key pair, tries it and checks it: Ed25519 where the token has it and
+ * `allow_ed25519` is set, else EC P-256. *ret_name is static. With `token` unset it is only a trial
+ * with session objects. The caller holds the exclusive object lock for token objects.
+ */
+CLV_MUST_USE clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t *id,
+                                       const char *label, bool allow_ed25519, const char **ret_name,
+                                       struct clv_err *err);
+
+/* Reads back what protects a log key's private half. Errors: CLV_E_UNIMPLEMENTED weaker than made. */
+CLV_MUST_USE clv_rc hsm_log_key_check(struct hsm_session *session, CK_OBJECT_HANDLE private,
+                                      struct clv_err *err);
+
+/* A public key as a PEM SubjectPublicKeyInfo (RFC 7468). */
+CLV_MUST_USE clv_rc hsm_public_pem(EVP_PKEY *key, char ret_pem[CLV_PEM_MAX], struct clv_err *err);
 
 /* The EVP_PKEY view of an EC or RSA public key on the token, as PEM. */
 CLV_MUST_USE clv_rc hsm_libp11_public_pem(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
                                           char ret_pem[CLV_PEM_MAX], struct clv_err *err);
-void hsm_libp11_done(struct hsm *hsm);
+/* Ends libp11's view of a module, which finalises the module. False: there was none. */
+bool hsm_libp11_unload(struct hsm_module *module);
 
 #endif

@@ -85,6 +85,13 @@ static clv_rc initialise(struct hsm_module *module, struct clv_err *err)
 	return CLV_OK;
 }
 
+/* Its answer tells nothing: a dead module may well refuse. */
+static void finalise(struct hsm_module *module)
+{
+	if (!hsm_libp11_unload(module))
+		module->fn->C_Finalize(NULL);
+}
+
 static clv_rc open_module(struct hsm_module *module, struct clv_err *err)
 {
 	CK_RV (*get_list)(CK_FUNCTION_LIST **list);
@@ -107,7 +114,7 @@ static clv_rc open_module(struct hsm_module *module, struct clv_err *err)
 static void close_module(struct hsm_module *module)
 {
 	if (atomic_load(&module->up) && !atomic_load(&forked))
-		module->fn->C_Finalize(NULL);
+		finalise(module);
 	if (module->dl != NULL)
 		dlclose(module->dl);
 	pthread_mutex_destroy(&module->rebuild);
@@ -216,7 +223,7 @@ static clv_rc rebuild_locked(struct hsm_module *module, struct clv_deadline dead
 			                "the token does not answer calls that are under way");
 		}
 	}
-	module->fn->C_Finalize(NULL); /* of a dead module: its answer tells nothing */
+	finalise(module);
 	return initialise(module, err);
 }
 

@@ -28,6 +28,7 @@ struct hsm_module {
 	char conf[256]; /* SoftHSM's configuration file, or empty */
 	/* private to module.c */
 	void *dl;
+	void *libp11; /* libp11_view.c: its context, made when first needed */
 	unsigned refs;
 	_Atomic bool up;            /* initialised, and not being rebuilt */
 	_Atomic unsigned in_flight; /* calls between enter and leave */

@@ -167,7 +167,7 @@ clv_rc hsm_pin_read(const char *pin_source, struct clv_secret **ret_pin,
 	CLV_AUTO_DONE(close_fd) int fd = open(pin_source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	CLV_AUTO(clv_secret_free) struct clv_secret *pin = NULL;
 	struct stat st;
-	size_t len;
+	size_t len = 0;
 
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "PIN file %s", pin_source);

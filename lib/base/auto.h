@@ -3,6 +3,8 @@
 #ifndef BASE_AUTO_H
 #define BASE_AUTO_H
 
+#include <claviger/secret.h>
+
 /* Declares the cleanup for pointer type `T *` whose end is `T *end(T *)`. */
 #define CLV_DEFINE_AUTO(T, end)                                                                    \
 	static inline void end##_at_scope_end(T **p)                                               \
@@ -10,6 +12,8 @@
 		*p = end(*p);                                                                      \
 	}                                                                                          \
 	_Static_assert(1, "swallow the semicolon")
+
+CLV_DEFINE_AUTO(struct clv_secret, clv_secret_free);
 
 #define CLV_AUTO(end) __attribute__((cleanup(end##_at_scope_end)))
 

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One token: found by serial number or label, logged in once, connected again when it was lost.
+ * The breaker keeps callers from waiting for a dead token; the first caller after its pause tries.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/rand.h>
+
+#include <claviger/time.h>
+
+#include "hsm/internal.h"
+
+#define SESSIONS_DEFAULT 16
+#define KEYS_DEFAULT 4096
+#define WAIT_DEFAULT_MS 10000
+#define PAUSE_FIRST_MS 50      /* of the breaker; doubles up to ... */
+#define PAUSE_LONGEST_MS 800   /* ... this, so that service is back soon after the token */
+#define RELAPSE_NS (2 * CLV_NS_PER_S) /* failing so soon after connecting counts as still broken */
+#define FIRST_CONNECT_WAIT_MS 250     /* others wait this long for a first reconnection */
+
+/* ---- the breaker ---- */
+
+static int64_t pause_ns(unsigned trips)
+{
+	unsigned ms = PAUSE_FIRST_MS << (trips < 5 ? trips : 5);
+	unsigned char jitter = 0;
+
+	if (ms > PAUSE_LONGEST_MS)
+		ms = PAUSE_LONGEST_MS;
+	(void) RAND_bytes(&jitter, 1); /* only spreads tries: a constant will do */
+	return (int64_t) (ms + ms * jitter / 1024) * CLV_NS_PER_MS;
+}
+
+void hsm_breaker_trip(struct hsm *hsm, uint64_t epoch, const struct clv_err *why)
+{
+	pthread_mutex_lock(&hsm->breaker_lock);
+	if (epoch == atomic_load(&hsm->epoch) && atomic_load(&hsm->breaker_until) == 0) {
+		int64_t now = clv_mono_ns();
+
+		hsm->breaker_err = *why;
+		if (now - hsm->attached_at < RELAPSE_NS) {
+			hsm->breaker_trips++;
+			atomic_store(&hsm->breaker_until, now + pause_ns(hsm->breaker_trips));
+		} else {
+			hsm->breaker_trips = 0;
+			atomic_store(&hsm->breaker_until, 1); /* long past: try at once */
+		}
+	}
+	pthread_mutex_unlock(&hsm->breaker_lock);
+}
+
+static void breaker_closed(struct hsm *hsm)
+{
+	pthread_mutex_lock(&hsm->breaker_lock);
+	hsm->attached_at = clv_mono_ns();
+	atomic_store(&hsm->breaker_until, 0);
+	pthread_mutex_unlock(&hsm->breaker_lock);
+}
+
+static void breaker_failed(struct hsm *hsm, const struct clv_err *why)
+{
+	pthread_mutex_lock(&hsm->breaker_lock);
+	hsm->breaker_err = *why;
+	hsm->breaker_trips++;
+	atomic_store(&hsm->breaker_until, clv_mono_ns() + pause_ns(hsm->breaker_trips));
+	pthread_mutex_unlock(&hsm->breaker_lock);
+}
+
+static clv_rc breaker_refuse(struct hsm *hsm, struct clv_err *err)
+{
+	char why[sizeof hsm->breaker_err.text];
+
+	pthread_mutex_lock(&hsm->breaker_lock);
+	memcpy(why, hsm->breaker_err.text, sizeof why);
+	pthread_mutex_unlock(&hsm->breaker_lock);
+	return clv_fail(err, CLV_E_UNAVAILABLE, "the token is away: %s", why);
+}
+
+/* ---- finding and logging in ---- */
+
+static clv_rc find_slot(struct hsm *hsm, struct clv_err *err)
+{
+	CK_SLOT_ID slots[256];
+	CK_ULONG n = CLV_ARRAY_LEN(slots);
+	unsigned matches = 0;
+	CK_TOKEN_INFO info;
+	CK_RV rv = hsm_C_GetSlotList(hsm->module, CK_TRUE, slots, &n);
+
+	if (rv != CKR_OK)
+		return hsm_fail(err, "C_GetSlotList", rv);
+	for (CK_ULONG i = 0; i < n; i++) {
+		if (hsm_C_GetTokenInfo(hsm->module, slots[i], &info) != CKR_OK ||
+		    (info.flags & CKF_TOKEN_INITIALIZED) == 0 || !hsm_uri_matches(&hsm->uri, &info))
+			continue;
+		hsm->info = info;
+		hsm->slot = slots[i];
+		matches++;
+	}
+	if (matches == 0)
+		return clv_fail(err, CLV_E_NOT_FOUND,
+		                "%s has no initialised token with serial '%s', label '%s' (%lu slots seen)",
+		                hsm->uri.module_path, hsm->uri.serial, hsm->uri.label, n);
+	if (matches > 1)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+		                "%u tokens have the label '%s'; name one by its serial", matches,
+		                hsm->uri.label);
+	return CLV_OK;
+}
+
+static clv_rc refuse_locked_pin(const CK_TOKEN_INFO *info, struct clv_err *err)
+{
+	if ((info->flags & CKF_USER_PIN_INITIALIZED) == 0)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+		                "the token has no user PIN yet; set one with the vendor's tool");
+	if ((info->flags & CKF_USER_PIN_LOCKED) != 0)
+		return clv_fail(err, CLV_E_UNAVAILABLE,
+		                "the token's user PIN is locked; unlock it as the security officer");
+	if ((info->flags & CKF_USER_PIN_FINAL_TRY) != 0)
+		return clv_fail(err, CLV_E_UNAVAILABLE,
+		                "one more wrong PIN would lock the token; log in once by hand with the "
+		                "vendor's tool, then try again");
+	return CLV_OK;
+}
+
+static void refused_path(const struct hsm *hsm, char path[HSM_PATH_MAX])
+{
+	char serial[17];
+
+	hsm_trim(serial, sizeof serial, hsm->info.serialNumber, sizeof hsm->info.serialNumber);
+	for (char *c = serial; *c != '\0'; c++) {
+		if (*c == '/')
+			*c = '_';
+	}
+	snprintf(path, HSM_PATH_MAX, "%s/pin-refused-%s", hsm->state_dir, serial);
+}
+
+/* What an earlier process noted about a refused PIN, so that the next one does not try it again. */
+static void read_refused(struct hsm *hsm)
+{
+	char path[HSM_PATH_MAX];
+	ssize_t n = -1;
+	int fd;
+
+	if (hsm->state_dir == NULL)
+		return;
+	refused_path(hsm, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		n = read(fd, hsm->refused.text, sizeof hsm->refused.text - 1);
+		close(fd);
+	}
+	hsm->refused.text[n > 0 ? n : 0] = '\0';
+}
+
+static void write_refused(struct hsm *hsm)
+{
+	char path[HSM_PATH_MAX];
+	size_t len = strlen(hsm->refused.text);
+	int fd;
+
+	if (hsm->state_dir == NULL)
+		return;
+	refused_path(hsm, path);
+	if (len == 0) {
+		unlink(path);
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return; /* this process remembers; there is no more to be done */
+	if (write(fd, hsm->refused.text, len) == (ssize_t) len)
+		fsync(fd);
+	close(fd);
+}
+
+static clv_rc login(struct hsm *hsm, struct hsm_session *session, struct clv_err *err)
+{
+	CLV_AUTO(clv_secret_free) struct clv_secret *pin = NULL;
+	CLV_AUTO_DONE(hsm_signals_restore) struct hsm_signal_guard guard;
+	struct hsm_pin_mark mark;
+	CK_RV rv;
+
+	hsm_signals_block(&guard); /* a half-done login is what destroys SoftHSM tokens */
+	if ((hsm->info.flags & CKF_LOGIN_REQUIRED) == 0)
+		return CLV_OK;
+	CLV_TRY(refuse_locked_pin(&hsm->info, err));
+	CLV_TRY(hsm_pin_read(hsm->uri.pin_source, &pin, &mark, err));
+	read_refused(hsm);
+	if (strcmp(mark.text, hsm->refused.text) == 0)
+		return clv_fail(err, CLV_E_UNAVAILABLE,
+		                "the token refused the PIN in %s before; it is not tried again until "
+		                "that file changes",
+		                hsm->uri.pin_source);
+	atomic_fetch_add(&hsm->logins, 1);
+	rv = hsm_C_Login(hsm->module, session->handle, CKU_USER, clv_secret_mutable_bytes(pin),
+	                 clv_secret_len(pin));
+	if (hsm_rv_class(rv) == HSM_CLASS_PIN) {
+		hsm->refused = mark;
+		write_refused(hsm);
+	} else if (rv == CKR_OK && hsm->refused.text[0] != '\0') {
+		hsm->refused.text[0] = '\0';
+		write_refused(hsm);
+	}
+	if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN)
+		return hsm_session_fail(session, err, "C_Login", rv);
+	return CLV_OK;
+}
+
+/* ---- connecting ---- */
+
+/* Finds the token, begins a new epoch, logs in, tries what it can do. The module is initialised. */
+static clv_rc connect_once(struct hsm *hsm, bool finalised, struct clv_err *err)
+{
+	CLV_AUTO(hsm_session_release) struct hsm_session *keeper = NULL;
+	static const uint8_t first[HSM_ID_LEN];
+
+	CLV_TRY(find_slot(hsm, err));
+	atomic_store(&hsm->inits, atomic_load(&hsm->module->inits));
+	atomic_fetch_add(&hsm->epoch, 1);
+	hsm_pool_end_all(hsm, finalised);
+	hsm_cache_clear(hsm);
+	CLV_TRY(hsm_keeper_acquire(hsm, first, &keeper, err));
+	CLV_TRY(login(hsm, keeper, err));
+	hsm->quirks = hsm_quirks_of(&hsm->info);
+	keeper = hsm_session_release(keeper);
+	return hsm_caps_find(hsm, err);
+}
+
+/* connect_once(), as one stretch of calls that a rebuild waits for. */
+static clv_rc connect(struct hsm *hsm, bool finalised, struct clv_err *err)
+{
+	clv_rc rc;
+
+	CLV_TRY(hsm_module_enter(hsm->module, err));
+	rc = connect_once(hsm, finalised, err);
+	hsm_module_leave(hsm->module);
+	return rc;
+}
+
+static bool pin_trouble(const struct clv_err *err)
+{
+	return err->domain != CLV_DOM_PKCS11 || hsm_rv_class(err->native) == HSM_CLASS_PIN;
+}
+
+/* Connects again, if need be with the module initialised anew. Under hsm->attach. */
+static clv_rc reconnect(struct hsm *hsm, struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
+	struct clv_deadline deadline = clv_deadline_in(hsm->wait_ms);
+	uint64_t seen = atomic_load(&hsm->inits);
+	bool rebuilt_by_other = seen != atomic_load(&hsm->module->inits);
+	clv_rc rc;
+
+	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_LOGIN, true, deadline, &lock, err));
+	CLV_TRY(hsm_softhsm_repair(hsm->uri.conf, hsm->state_dir, err));
+	rc = connect(hsm, rebuilt_by_other, err);
+	if (rc == CLV_OK || (rc != CLV_E_NOT_FOUND && pin_trouble(err)))
+		return rc;
+	seen = atomic_load(&hsm->inits);
+	CLV_TRY(hsm_module_rebuild(hsm->module, seen, deadline, err));
+	atomic_fetch_add(&hsm->rebuilds, 1);
+	return connect(hsm, true, err);
+}
+
+/* Waits a moment for another thread's first try, so that a hiccup does not fail everybody. */
+static bool attach_trylock(struct hsm *hsm)
+{
+	struct clv_deadline deadline = clv_deadline_in(FIRST_CONNECT_WAIT_MS);
+	unsigned pause_us = 0;
+	bool first;
+
+	pthread_mutex_lock(&hsm->breaker_lock);
+	first = hsm->breaker_trips == 0;
+	pthread_mutex_unlock(&hsm->breaker_lock);
+	while (pthread_mutex_trylock(&hsm->attach) != 0) {
+		if (!first || !clv_backoff(deadline, &pause_us, 1000))
+			return false;
+	}
+	return true;
+}
+
+/* The breaker is open. Tries to connect when it is time and nobody else does. */
+static clv_rc try_reconnect(struct hsm *hsm, struct clv_err *err)
+{
+	clv_rc rc = CLV_OK;
+
+	if (clv_mono_ns() < atomic_load(&hsm->breaker_until) || !attach_trylock(hsm))
+		return breaker_refuse(hsm, err);
+	if (atomic_load(&hsm->breaker_until) != 0) { /* nobody was faster */
+		rc = reconnect(hsm, err);
+		if (rc == CLV_OK)
+			breaker_closed(hsm);
+		else
+			breaker_failed(hsm, err);
+	}
+	pthread_mutex_unlock(&hsm->attach);
+	if (rc != CLV_OK && rc != CLV_E_FAILED_PRECONDITION)
+		return breaker_refuse(hsm, err);
+	return rc;
+}
+
+clv_rc hsm_enter(struct hsm *hsm, struct clv_err *err)
+{
+	clv_rc rc;
+
+	if (atomic_load(&hsm->breaker_until) != 0)
+		CLV_TRY(try_reconnect(hsm, err));
+	CLV_TRY(hsm_module_enter(hsm->module, err));
+	if (atomic_load(&hsm->inits) == atomic_load(&hsm->module->inits))
+		return CLV_OK;
+	/* Another token of this module had it initialised again: our sessions are gone as well. */
+	hsm_module_leave(hsm->module);
+	rc = clv_fail(err, CLV_E_UNAVAILABLE, "the module was initialised again");
+	if (rc != CLV_OK)
+		hsm_breaker_trip(hsm, atomic_load(&hsm->epoch), err);
+	rc = atomic_load(&hsm->breaker_until) != 0 ? try_reconnect(hsm, err) : CLV_OK;
+	return rc == CLV_OK ? hsm_module_enter(hsm->module, err) : rc;
+}
+
+void hsm_leave(struct hsm *hsm)
+{
+	hsm_module_leave(hsm->module);
+}
+
+clv_rc hsm_require_hierarchy(const struct hsm *hsm, struct clv_err *err)
+{
+	if (hsm->caps.lacking[0] == '\0')
+		return CLV_OK;
+	return clv_fail(err, CLV_E_UNIMPLEMENTED, "the token cannot hold a key hierarchy: %s",
+	                hsm->caps.lacking);
+}
+
+/* ---- opening and closing ---- */
+
+static unsigned session_limit(const struct hsm *hsm, unsigned wanted)
+{
+	CK_ULONG most = hsm->info.ulMaxSessionCount;
+
+	if (most == CK_EFFECTIVELY_INFINITE || most == CK_UNAVAILABLE_INFORMATION || most > wanted)
+		return wanted;
+	return (unsigned) most;
+}
+
+/* The pool needs the token's limit, and the first connection the pool: so a look at the token. */
+static clv_rc make_pool(struct hsm *hsm, unsigned wanted, struct clv_err *err)
+{
+	clv_rc rc;
+
+	CLV_TRY(hsm_module_enter(hsm->module, err));
+	rc = find_slot(hsm, err);
+	hsm_module_leave(hsm->module);
+	CLV_TRY(rc);
+	return hsm_pool_init(hsm, session_limit(hsm, wanted), err);
+}
+
+static clv_rc open_locked(struct hsm *hsm, const struct hsm_options *options, struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
+	struct clv_deadline deadline = clv_deadline_in(hsm->wait_ms);
+	unsigned sessions = options->max_sessions != 0 ? options->max_sessions : SESSIONS_DEFAULT;
+	unsigned keys = options->max_keys != 0 ? options->max_keys : KEYS_DEFAULT;
+
+	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_LOGIN, true, deadline, &lock, err));
+	CLV_TRY(hsm_softhsm_repair(hsm->uri.conf, hsm->state_dir, err));
+	CLV_TRY(hsm_module_load(hsm->uri.module_path, hsm->uri.conf, &hsm->module, err));
+	CLV_TRY(make_pool(hsm, sessions, err));
+	CLV_TRY(hsm_cache_init(hsm, keys, err));
+	CLV_TRY(connect(hsm, false, err));
+	breaker_closed(hsm);
+	/* This login went well, so the token's files are whole. */
+	return hsm_softhsm_keep_tokens(hsm->uri.conf, hsm->state_dir, err);
+}
+
+static clv_rc new_hsm(const struct hsm_options *options, struct hsm **ret_hsm, struct clv_err *err)
+{
+	struct hsm *hsm = calloc(1, sizeof *hsm);
+
+	if (hsm == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a token");
+	pthread_mutex_init(&hsm->attach, NULL);
+	pthread_mutex_init(&hsm->breaker_lock, NULL);
+	hsm->wait_ms = options->wait_ms != 0 ? options->wait_ms : WAIT_DEFAULT_MS;
+	*ret_hsm = hsm;
+	if (options->state_dir != NULL && (hsm->state_dir = strdup(options->state_dir)) == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a token");
+	return hsm_uri_parse(options->uri, options->base_dir, &hsm->uri, err);
+}
+
+clv_rc hsm_open(const struct hsm_options *options, struct hsm **ret_hsm, struct clv_err *err)
+{
+	CLV_AUTO(hsm_close) struct hsm *hsm = NULL;
+
+	CLV_TRY(new_hsm(options, &hsm, err));
+	CLV_TRY(open_locked(hsm, options, err));
+	*ret_hsm = CLV_TAKE(hsm);
+	return CLV_OK;
+}
+
+struct hsm *hsm_close(struct hsm *hsm)
+{
+	struct clv_err ignored;
+
+	if (hsm == NULL)
+		return NULL;
+	if (hsm->pool.all != NULL && hsm_module_enter(hsm->module, &ignored) == CLV_OK) {
+		hsm_pool_end_all(hsm, atomic_load(&hsm->inits) != atomic_load(&hsm->module->inits));
+		hsm_module_leave(hsm->module);
+	}
+	hsm_cache_done(hsm);
+	hsm_pool_done(hsm);
+	hsm_module_release(hsm->module);
+	pthread_mutex_destroy(&hsm->attach);
+	pthread_mutex_destroy(&hsm->breaker_lock);
+	free(hsm->state_dir);
+	free(hsm);
+	return NULL;
+}
+
+void hsm_signals_block(struct hsm_signal_guard *guard)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, &guard->before);
+}
+
+void hsm_signals_restore(struct hsm_signal_guard *guard)
+{
+	pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
