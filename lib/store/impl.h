@@ -75,7 +75,11 @@ struct store {
 CLV_MUST_USE clv_rc store_fail(const char *path, sqlite3 *db, int code, const char *op,
 			       struct clv_err *err);
 
-/* The files' own steps in place of `store_steps`: for tests of upgrades. */
+/* The same where the SQL is ours and only reads: what SQLite calls an error is the file's fault. */
+CLV_MUST_USE clv_rc store_fail_reading(struct store *store, int code, const char *op,
+				       struct clv_err *err);
+
+/* store_open() with other steps in place of `store_steps`: for tests of upgrades. */
 CLV_MUST_USE clv_rc store_open_steps(const char *path, unsigned wait_ms,
 				     const struct store_step *steps, size_t n_steps,
 				     struct store **ret_store, struct clv_err *err);

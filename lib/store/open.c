@@ -53,7 +53,7 @@ clv_rc store_pragma_get(struct store *store, const char *sql, int64_t *ret_value
 		code = code == SQLITE_DONE ? SQLITE_CORRUPT : code;
 	sqlite3_finalize(stmt);
 	if (code != SQLITE_ROW)
-		return store_fail(store->path, store->db, code, sql, err);
+		return store_fail_reading(store, code, sql, err);
 	*ret_value = value;
 	return CLV_OK;
 }
@@ -77,10 +77,7 @@ static int configure(sqlite3 *db)
 	return code;
 }
 
-/*
- * A connection that has looked at nothing yet. No mutexes: a connection belongs to one thread at
- * a time. The pragmas are those that are not kept in the file; none of them reads or writes it.
- */
+/* A connection that has looked at nothing yet. No mutexes: it belongs to one thread at a time. */
 clv_rc store_connect(const char *path, unsigned wait_ms, struct store **ret_store,
 		     struct clv_err *err)
 {
@@ -98,14 +95,23 @@ clv_rc store_connect(const char *path, unsigned wait_ms, struct store **ret_stor
 		code = sqlite3_busy_timeout(store->db, wait_ms < INT_MAX ? (int) wait_ms : INT_MAX);
 	if (code != SQLITE_OK)
 		return store_fail(path, store->db, code, "sqlite3_open_v2", err);
-	CLV_TRY(store_exec(store,
-			   "PRAGMA synchronous = FULL;" /* a change is on disk when it returns */
-			   "PRAGMA secure_delete = ON;" /* replaced blobs do not linger */
-			   "PRAGMA cell_size_check = ON;"
-			   "PRAGMA temp_store = MEMORY;",
-			   err));
 	*ret_store = CLV_TAKE(store);
 	return CLV_OK;
+}
+
+/* What is not kept in the file. SQLite reads the schema for these: not before it is known as ours.
+ */
+static clv_rc set_pragmas(struct store *store, struct clv_err *err)
+{
+	int code =
+		sqlite3_exec(store->db,
+			     "PRAGMA synchronous = FULL;" /* what a change returned OK for stays */
+			     "PRAGMA secure_delete = ON;" /* replaced blobs do not linger */
+			     "PRAGMA cell_size_check = ON;"
+			     "PRAGMA temp_store = MEMORY;",
+			     NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? CLV_OK : store_fail_reading(store, code, "sqlite3_exec", err);
 }
 
 /* A new file nobody else can read; SQLite gives -wal and -shm the same mode. */
@@ -162,6 +168,7 @@ static clv_rc fill(const char *path, const struct store_home *home, struct clv_e
 	CLV_AUTO(store_close) struct store *store = NULL;
 
 	CLV_TRY(store_connect(path, 0, &store, err));
+	CLV_TRY(set_pragmas(store, err));
 	CLV_TRY(store_exec(store, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE", err));
 	CLV_TRY(store_apply_steps(store, 0, store_steps, store_n_steps, err));
 	CLV_TRY(insert_home(store, home, err));
@@ -257,6 +264,7 @@ clv_rc store_open_steps(const char *path, unsigned wait_ms, const struct store_s
 	CLV_TRY(look_at_file(path, err));
 	CLV_TRY(store_connect(path, wait_ms, &store, err));
 	CLV_TRY(look_inside(store, (int) n_steps, &schema, err));
+	CLV_TRY(set_pragmas(store, err));
 	CLV_TRY(store_exec(store, "PRAGMA journal_mode = WAL", err));
 	if (schema < (int) n_steps)
 		CLV_TRY(store_upgrade(store, steps, n_steps, err));

@@ -193,6 +193,14 @@ clv_rc store_fail(const char *path, sqlite3 *db, int code, const char *op, struc
 	return rc;
 }
 
+clv_rc store_fail_reading(struct store *store, int code, const char *op, struct clv_err *err)
+{
+	/* Our text is sound, so what it speaks of is not there, or not readable. */
+	if (code == SQLITE_ERROR)
+		code = SQLITE_CORRUPT;
+	return store_fail(store->path, store->db, code, op, err);
+}
+
 clv_rc store_prepare_all(struct store *store, struct clv_err *err)
 {
 	for (size_t i = 0; i < STORE_SQL_COUNT; i++) {
@@ -200,11 +208,8 @@ clv_rc store_prepare_all(struct store *store, struct clv_err *err)
 			sqlite3_prepare_v3(store->db, sql_table[i], -1, SQLITE_PREPARE_PERSISTENT,
 					   &store->statements[i], NULL);
 
-		/* Our text is sound, so what it speaks of is not there. */
-		if (code == SQLITE_ERROR)
-			code = SQLITE_CORRUPT;
 		if (code != SQLITE_OK)
-			return store_fail(store->path, store->db, code, "sqlite3_prepare_v3", err);
+			return store_fail_reading(store, code, "sqlite3_prepare_v3", err);
 	}
 	return CLV_OK;
 }

@@ -163,10 +163,9 @@ void world_reopen(struct world *w)
 
 int world_set_up(void **state)
 {
-	const struct store_home home = { .uuid = "0123456789abcde",
-					 .project = "demo",
-					 .owner = "user:ada",
-					 .create_time = T0 };
+	const struct store_home home = {
+		.uuid = "0123456789abcde", .project = "demo", .owner = "user:ada", .create_time = T0
+	};
 	const struct store_location location = some_location("dc-milan");
 	const struct store_token token = some_token("dc-milan", 1);
 	const struct store_ring ring = some_ring("dc-milan", "r", 1);

@@ -49,9 +49,9 @@ static void location_is_added_once(void **state)
 	const struct store_location location = some_location("dc-milan");
 	const struct store_token token = some_token("dc-milan", 9);
 
-	assert_refused(
-		w, store_location_add(w->store, grant(), &location, &token, NULL, &w->err),
-		CLV_E_ALREADY_EXISTS, "Location projects/demo/locations/dc-milan already exists.");
+	assert_refused(w, store_location_add(w->store, grant(), &location, &token, NULL, &w->err),
+		       CLV_E_ALREADY_EXISTS,
+		       "Location projects/demo/locations/dc-milan already exists.");
 	assert_int_equal(world_count(w, "SELECT count(*) FROM tokens"), 1);
 }
 
@@ -66,8 +66,8 @@ static void locations_are_listed_in_order_of_id(void **state)
 		const struct store_location location = some_location(ids[i]);
 		const struct store_token token = some_token(ids[i], i + 2);
 
-		assert_ok(w, store_location_add(w->store, grant(), &location, &token, NULL,
-						&w->err));
+		assert_ok(w,
+			  store_location_add(w->store, grant(), &location, &token, NULL, &w->err));
 	}
 	assert_ok(w, store_location_list(w->store, NULL, 3, rows, &n, &w->err));
 	assert_int_equal(n, 3);
@@ -268,8 +268,9 @@ static void unknown_uid_is_not_found(void **state)
 	struct world *w = *state;
 	struct store_version version = { .row = 77 };
 
-	assert_refused(w, store_version_by_uid(w->store, (const uint8_t *) "nobody's uid 16", &version,
-					       &w->err),
+	assert_refused(w,
+		       store_version_by_uid(w->store, (const uint8_t *) "nobody's uid 16", &version,
+					    &w->err),
 		       CLV_E_NOT_FOUND, "CryptoKeyVersion");
 	assert_int_equal(version.row, 77);
 }
@@ -465,8 +466,8 @@ static void version_is_pending_until_its_flags_follow(void **state)
 	assert_int_equal(n, 1);
 	assert_string_equal(pending[0].pub.name, version.pub.name);
 	assert_true(pending[0].token_enabled);
-	assert_ok(w, store_version_set_token_enabled(w->store, grant(), version.row, false,
-						     &w->err));
+	assert_ok(w,
+		  store_version_set_token_enabled(w->store, grant(), version.row, false, &w->err));
 	assert_ok(w, store_version_list_pending(w->store, "dc-milan", 2, pending, &n, &w->err));
 	assert_int_equal(n, 0);
 }
@@ -479,9 +480,9 @@ static void flags_belong_to_token_residency_only(void **state)
 
 	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
 	assert_ok(w, store_version_get(w->store, &name, &version, &w->err));
-	assert_refused(w, store_version_set_token_enabled(w->store, grant(), version.row, true,
-							  &w->err),
-		       CLV_E_NOT_FOUND, "token-resident");
+	assert_refused(
+		w, store_version_set_token_enabled(w->store, grant(), version.row, true, &w->err),
+		CLV_E_NOT_FOUND, "token-resident");
 	assert_refused(w, store_version_set_token_enabled(w->store, grant(), 4711, true, &w->err),
 		       CLV_E_NOT_FOUND, "4711");
 }
