@@ -1,2 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-claviger_sources +=
+# The schema steps in the order of their numbers; build-aux/embed-sql makes C of them.
+store_steps = lib/store/schema/0001_first.sql
+
+claviger_sources += \
+	lib/store/change.c \
+	lib/store/impl.h \
+	lib/store/intent.c \
+	lib/store/key.c \
+	lib/store/location.c \
+	lib/store/open.c \
+	lib/store/ring.c \
+	lib/store/statement.c \
+	lib/store/store.h \
+	lib/store/upgrade.c \
+	lib/store/version.c
+nodist_libclaviger_testable_la_SOURCES = lib/store/steps.c
+
+lib/store/steps.c: $(store_steps) build-aux/embed-sql
+	$(AM_V_GEN)$(MKDIR_P) lib/store && \
+	(cd $(srcdir) && $(SHELL) build-aux/embed-sql $(store_steps)) >$@.tmp && mv $@.tmp $@
+
+BUILT_SOURCES += lib/store/steps.c
+CLEANFILES += lib/store/steps.c lib/store/steps.c.tmp
+EXTRA_DIST += build-aux/embed-sql lib/store/README.md $(store_steps)

@@ -34,7 +34,8 @@ struct store_home {
 	int64_t create_time;
 };
 
-/* Makes the file `path` (must not exist) with the newest schema and this home row. */
+/* Makes the file `path` with the newest schema and this home row: whole, or not at all.
+ * Errors: CLV_E_ALREADY_EXISTS; what is there stays as it is. */
 CLV_MUST_USE clv_rc store_create(const char *path, const struct clv_grant *grant,
                                  const struct store_home *home, struct clv_err *err);
 
@@ -64,7 +65,8 @@ CLV_MUST_USE clv_rc store_location_get(struct store *store, const char *id,
                                        struct store_location *ret_location, struct clv_err *err);
 
 /* Lists come in order of id behind `after` ("" or NULL: from the first), at most `limit` rows into
- * `rows`, which the caller owns; *ret_n says how many. */
+ * `rows`, which the caller owns; *ret_n says how many. On failure *ret_n is untouched, `rows` is not.
+ * Errors: CLV_E_NOT_FOUND the parent (location, key ring, key) of a list is not there. */
 CLV_MUST_USE clv_rc store_location_list(struct store *store, const char *after, size_t limit,
                                         struct store_location *rows, size_t *ret_n,
                                         struct clv_err *err);
@@ -78,8 +80,8 @@ struct store_token {
 	uint8_t anchor_id[2][STORE_ID_LEN];
 };
 
-/* Adds a location and the token that serves it, in one transaction; takes an intent (below) away.
- * Errors: CLV_E_ALREADY_EXISTS. */
+/* Adds a location and the token that serves it, in one transaction; takes an intent (below) away
+ * (NULL: none). Errors: CLV_E_ALREADY_EXISTS; CLV_E_ABORTED the intent is gone. */
 CLV_MUST_USE clv_rc store_location_add(struct store *store, const struct clv_grant *grant,
                                        const struct store_location *location,
                                        const struct store_token *token, const char *intent,
@@ -132,8 +134,10 @@ struct store_version {
 	size_t blob_len;
 };
 
-/* Adds a key and its first version (primary), in one transaction; takes an intent away (NULL: none).
- * The rows' own `row` fields are ignored. Errors: CLV_E_NOT_FOUND no such ring; CLV_E_ALREADY_EXISTS. */
+/* Adds a key and its first version, number 1 and primary, in one transaction; takes an intent away
+ * (NULL: none). Names, rows and numbers inside `key` and `first` are ignored. Errors:
+ * CLV_E_NOT_FOUND no such ring; CLV_E_ALREADY_EXISTS; CLV_E_ABORTED the intent is gone: somebody
+ * took us for dead and undid what it spoke of. */
 CLV_MUST_USE clv_rc store_key_add(struct store *store, const struct clv_grant *grant,
                                   const struct clv_name *name, const struct store_key *key,
                                   const struct store_version *first, const char *intent,
@@ -155,7 +159,8 @@ CLV_MUST_USE clv_rc store_version_set_state(struct store *store, const struct cl
                                             const struct store_version *version,
                                             struct clv_err *err);
 
-/* Notes that the flags in the token now are `enabled`. */
+/* Notes that the flags in the token now are `enabled`. Does not move the row version: it records
+ * what follows from a state, and decides nothing. Errors: CLV_E_NOT_FOUND no such row, or WRAPPED. */
 CLV_MUST_USE clv_rc store_version_set_token_enabled(struct store *store,
                                                     const struct clv_grant *grant, int64_t row,
                                                     bool enabled, struct clv_err *err);
@@ -167,7 +172,9 @@ CLV_MUST_USE clv_rc store_version_list_pending(struct store *store, const char *
 
 /*
  * Intents: what is about to be made in a token, noted before it is made, so that a crash can be
- * undone. `id` is unique text of the caller's, `detail` is his to read again.
+ * undone. `id` is unique text of the caller's, `detail` is his to read again. The location need not
+ * be there yet. Adding: CLV_E_ALREADY_EXISTS. Removing one that is gone is fine. The list comes in
+ * the order in which they were added, of one location or of all (NULL).
  */
 struct store_intent {
 	char id[64];
@@ -183,6 +190,7 @@ CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location,
                                       struct store_intent *rows, size_t *ret_n,
                                       struct clv_err *err);
 
+/* What a location has. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
 	uint64_t key_rings, keys, versions_enabled, versions_disabled, token_pending;
 };

@@ -1,1 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+# Tests of lib/store and lib/audit.
+if HAVE_CMOCKA
+store_world = tests/unit/store_world.c tests/unit/store_world.h
+store_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_TEST_SRCDIR='"$(abs_srcdir)"'
+
+test_programs += \
+	tests/unit/test_store_open \
+	tests/unit/test_store_rows
+
+tests_unit_test_store_open_SOURCES = tests/unit/test_store_open.c $(store_world)
+tests_unit_test_store_open_CPPFLAGS = $(store_cppflags)
+tests_unit_test_store_open_LDADD = $(test_libs)
+
+tests_unit_test_store_rows_SOURCES = tests/unit/test_store_rows.c $(store_world)
+tests_unit_test_store_rows_CPPFLAGS = $(store_cppflags)
+tests_unit_test_store_rows_LDADD = $(test_libs)
+endif
+
+EXTRA_DIST += tests/fixtures/store/make-v1 tests/fixtures/store/v1.db

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions, and finding out how far down a name leads. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "lib/store/impl.h"
+#include "lib/base/banned.h"
+
+static clv_rc run_plain(struct store *store, enum store_sql sql, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done) struct store_run run = store_run_begin(store, sql);
+
+	return store_step_done(&run, err);
+}
+
+clv_rc store_change_begin(struct store_change *change, struct store *store,
+			  const struct clv_grant *grant, struct clv_err *err)
+{
+	clv_grant_assert(grant);
+	CLV_TRY(run_plain(store, STORE_SQL_BEGIN, err));
+	change->store = store;
+	return CLV_OK;
+}
+
+clv_rc store_change_commit(struct store_change *change, struct clv_err *err)
+{
+	CLV_TRY(run_plain(change->store, STORE_SQL_COMMIT,
+			  err)); /* or store_change_end() undoes it */
+	change->store = NULL;
+	return CLV_OK;
+}
+
+void store_change_end(struct store_change *change)
+{
+	struct clv_err ignored; /* what failed first has been told; this only cleans up */
+
+	/* SQLite itself rolls back when the disk is full or the file damaged. */
+	if (change->store == NULL || sqlite3_get_autocommit(change->store->db))
+		return;
+	if (run_plain(change->store, STORE_SQL_ROLLBACK, &ignored) != CLV_OK)
+		assert(sqlite3_get_autocommit(change->store->db));
+	change->store = NULL;
+}
+
+static const char *kind_name(enum clv_name_kind kind)
+{
+	static const char *const names[] = {
+		[CLV_NAME_PROJECT] = "Project",          [CLV_NAME_LOCATION] = "Location",
+		[CLV_NAME_KEY_RING] = "KeyRing",         [CLV_NAME_KEY] = "CryptoKey",
+		[CLV_NAME_VERSION] = "CryptoKeyVersion",
+	};
+
+	return names[kind];
+}
+
+clv_rc store_not_found(const struct clv_name *name, enum clv_name_kind kind, struct clv_err *err)
+{
+	char text[CLV_NAME_MAX];
+
+	return clv_fail(err, CLV_E_NOT_FOUND, "%s %s not found.", kind_name(kind),
+			clv_name_format(name, kind, text));
+}
+
+static void bind_part(struct store_run *run, const struct clv_name *name, enum clv_name_kind kind,
+		      const struct store_place *place)
+{
+	if (kind == CLV_NAME_LOCATION) {
+		store_bind_text(run, ":id", name->location);
+		return;
+	}
+	store_bind_int(run, ":parent", place->rows[kind - 1]);
+	store_bind_text(run, ":id", kind == CLV_NAME_KEY_RING ? name->key_ring : name->key);
+	if (kind == CLV_NAME_KEY_RING)
+		store_bind_text(run, ":project", name->project);
+}
+
+/* One step down, to `kind`; place->depth stays when there is nothing. */
+static clv_rc find_part(struct store *store, const struct clv_name *name, enum clv_name_kind kind,
+			struct store_place *place, struct clv_err *err)
+{
+	static const enum store_sql sql[] = {
+		[CLV_NAME_LOCATION] = STORE_SQL_FIND_LOCATION,
+		[CLV_NAME_KEY_RING] = STORE_SQL_FIND_RING,
+		[CLV_NAME_KEY] = STORE_SQL_FIND_KEY,
+	};
+	CLV_AUTO_DONE(store_run_done) struct store_run run = store_run_begin(store, sql[kind]);
+	bool found;
+
+	bind_part(&run, name, kind, place);
+	CLV_TRY(store_step(&run, &found, err));
+	if (!found)
+		return CLV_OK;
+	place->rows[kind] = store_read_int(&run);
+	place->depth = kind;
+	return store_row_check(&run, err);
+}
+
+clv_rc store_find(struct store *store, const struct clv_name *name, enum clv_name_kind kind,
+		  struct store_place *ret_place, struct clv_err *err)
+{
+	struct store_place place = { .depth = CLV_NAME_PROJECT };
+
+	assert(kind <= CLV_NAME_KEY && kind <= name->kind);
+	while (place.depth < kind) {
+		enum clv_name_kind next = place.depth + 1;
+
+		CLV_TRY(find_part(store, name, next, &place, err));
+		if (place.depth < next)
+			break;
+	}
+	*ret_place = place;
+	return CLV_OK;
+}
+
+clv_rc store_require(struct store *store, const struct clv_name *name, enum clv_name_kind kind,
+		     struct store_place *ret_place, struct clv_err *err)
+{
+	struct store_place place;
+
+	CLV_TRY(store_find(store, name, kind, &place, err));
+	if (place.depth < kind)
+		return store_not_found(name, place.depth + 1, err);
+	*ret_place = place;
+	return CLV_OK;
+}
+
+clv_rc store_require_new(struct store *store, const struct clv_name *name, enum clv_name_kind kind,
+			 struct store_place *ret_place, struct clv_err *err)
+{
+	char text[CLV_NAME_MAX];
+	struct store_place place;
+
+	CLV_TRY(store_find(store, name, kind, &place, err));
+	if (place.depth == kind)
+		return clv_fail(err, CLV_E_ALREADY_EXISTS, "%s %s already exists.", kind_name(kind),
+				clv_name_format(name, kind, text));
+	if (place.depth < kind - 1)
+		return store_not_found(name, place.depth + 1, err);
+	*ret_place = place;
+	return CLV_OK;
+}
+
+clv_rc store_absent(struct store *store, const struct clv_name *name, enum clv_name_kind kind,
+		    struct clv_err *err)
+{
+	struct store_place place;
+
+	CLV_TRY(store_require(store, name, kind - 1, &place, err));
+	return store_not_found(name, kind, err);
+}
+
+struct clv_name store_location_name(const struct store *store, const char *id)
+{
+	struct clv_name name = { .kind = CLV_NAME_LOCATION };
+
+	snprintf(name.project, sizeof name.project, "%s", store->home.project);
+	snprintf(name.location, sizeof name.location, "%s", id);
+	return name;
+}

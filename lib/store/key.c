@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys. What a key's primary version is like is read from that version's row. */
+#include "lib/store/impl.h"
+#include "lib/base/banned.h"
+
+/* The four parts of a key's name, as columns in this order. */
+void store_read_key_name(struct store_run *run, struct clv_name *name)
+{
+	store_read_text(run, name->project, sizeof name->project);
+	store_read_text(run, name->location, sizeof name->location);
+	store_read_text(run, name->key_ring, sizeof name->key_ring);
+	store_read_text(run, name->key, sizeof name->key);
+}
+
+void store_bind_key_name(struct store_run *run, const struct clv_name *name)
+{
+	store_bind_text(run, ":location", name->location);
+	store_bind_text(run, ":project", name->project);
+	store_bind_text(run, ":ring", name->key_ring);
+	store_bind_text(run, ":key", name->key);
+}
+
+/* A primary that is named but not there is damage: the foreign key forbids it. */
+static void read_primary(struct store_run *run, struct clv_key *key)
+{
+	if (store_read_null(run))
+		return;
+	key->primary = store_read_count(run);
+	key->primary_state = (enum clv_state) store_read_enum(run, CLV_STATE_DISABLED);
+}
+
+static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct clv_err *err)
+{
+	struct clv_name name = { .kind = CLV_NAME_KEY };
+	struct store_key key = { 0 };
+
+	key.row = store_read_int(run);
+	key.row_version = store_read_int(run);
+	key.ring_row = store_read_int(run);
+	store_read_key_name(run, &name);
+	key.pub.purpose = (enum clv_purpose) store_read_enum(run, CLV_PURPOSE_ENCRYPT_DECRYPT);
+	key.pub.algorithm =
+		(enum clv_algorithm) store_read_enum(run, CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION);
+	key.pub.protection = (enum clv_protection) store_read_enum(run, CLV_PROTECTION_HSM);
+	key.pub.residency = (enum clv_residency) store_read_enum(run, CLV_RESIDENCY_TOKEN);
+	key.pub.create_time = store_read_int(run);
+	read_primary(run, &key.pub);
+	CLV_TRY(store_row_check(run, err));
+	clv_name_format(&name, CLV_NAME_KEY, key.pub.name);
+	*ret_key = key;
+	return CLV_OK;
+}
+
+static clv_rc get_key(struct store *store, const struct clv_name *name, bool *ret_found,
+		      struct store_key *ret_key, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_GET);
+
+	store_bind_key_name(&run, name);
+	CLV_TRY(store_step(&run, ret_found, err));
+	return *ret_found ? read_key(&run, ret_key, err) : CLV_OK;
+}
+
+clv_rc store_key_get(struct store *store, const struct clv_name *name, struct store_key *ret_key,
+		     struct clv_err *err)
+{
+	bool found;
+
+	CLV_TRY(get_key(store, name, &found, ret_key, err));
+	return found ? CLV_OK : store_absent(store, name, CLV_NAME_KEY, err);
+}
+
+static clv_rc list_keys(struct store *store, const struct clv_name *ring, const char *after,
+			size_t limit, struct store_key *rows, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_LIST);
+	size_t n = 0;
+	bool found;
+
+	store_bind_text(&run, ":location", ring->location);
+	store_bind_text(&run, ":project", ring->project);
+	store_bind_text(&run, ":ring", ring->key_ring);
+	store_bind_text(&run, ":after", after != NULL ? after : "");
+	store_bind_limit(&run, limit);
+	for (;;) {
+		CLV_TRY(store_step(&run, &found, err));
+		if (!found)
+			break;
+		CLV_TRY(read_key(&run, &rows[n++], err));
+	}
+	*ret_n = n;
+	return CLV_OK;
+}
+
+clv_rc store_key_list(struct store *store, const struct clv_name *ring, const char *after,
+		      size_t limit, struct store_key *rows, size_t *ret_n, struct clv_err *err)
+{
+	struct store_place place;
+	size_t n;
+
+	CLV_TRY(list_keys(store, ring, after, limit, rows, &n, err));
+	if (n == 0)
+		CLV_TRY(store_require(store, ring, CLV_NAME_KEY_RING, &place, err));
+	*ret_n = n;
+	return CLV_OK;
+}
+
+static clv_rc insert_key(struct store *store, int64_t ring_row, const char *id,
+			 const struct clv_key *key, int64_t *ret_row, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_INSERT);
+	bool found;
+
+	store_bind_int(&run, ":ring", ring_row);
+	store_bind_text(&run, ":id", id);
+	store_bind_int(&run, ":purpose", key->purpose);
+	store_bind_int(&run, ":algorithm", key->algorithm);
+	store_bind_int(&run, ":protection", key->protection);
+	store_bind_int(&run, ":residency", key->residency);
+	store_bind_int(&run, ":create_time", key->create_time);
+	store_bind_int(&run, ":primary", 1);
+	CLV_TRY(store_step(&run, &found, err));
+	*ret_row = store_read_int(&run);
+	return store_step_done(&run, err);
+}
+
+clv_rc store_key_add(struct store *store, const struct clv_grant *grant,
+		     const struct clv_name *name, const struct store_key *key,
+		     const struct store_version *first, const char *intent, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+	struct store_place place;
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_require_new(store, name, CLV_NAME_KEY, &place, err));
+	CLV_TRY(insert_key(store, place.rows[CLV_NAME_KEY_RING], name->key, &key->pub,
+			   &place.rows[CLV_NAME_KEY], err));
+	CLV_TRY(store_version_insert(store, &place, 1, first, err));
+	CLV_TRY(store_intent_take(store, intent, err));
+	return store_change_commit(&change, err);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Key versions. Which state may follow which is for lib/model to say, not for this file. */
+#include "lib/store/impl.h"
+#include "lib/base/banned.h"
+
+/* What the residency asks for: flags in the token, or a blob here. */
+static void read_material(struct store_run *run, struct store_version *version)
+{
+	if (!store_read_null(run))
+		version->token_enabled = store_read_int(run) != 0;
+	version->blob_len = store_read_blob_upto(run, version->blob, sizeof version->blob);
+	if ((version->pub.residency == CLV_RESIDENCY_WRAPPED) != (version->blob_len > 0))
+		run->damaged = true;
+}
+
+static void read_public(struct store_run *run, struct clv_version *version)
+{
+	version->number = store_read_count(run);
+	store_read_blob(run, version->uid, sizeof version->uid);
+	version->state = (enum clv_state) store_read_enum(run, CLV_STATE_DISABLED);
+	version->algorithm =
+		(enum clv_algorithm) store_read_enum(run, CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION);
+	version->protection = (enum clv_protection) store_read_enum(run, CLV_PROTECTION_HSM);
+	version->residency = (enum clv_residency) store_read_enum(run, CLV_RESIDENCY_TOKEN);
+	version->create_time = store_read_int(run);
+	version->generate_time = store_read_int(run);
+	version->state_time = store_read_int(run);
+	store_read_text(run, version->state_principal, sizeof version->state_principal);
+	store_read_text(run, version->state_reason, sizeof version->state_reason);
+}
+
+static clv_rc read_version(struct store_run *run, struct store_version *ret_version,
+			   struct clv_err *err)
+{
+	struct clv_name name = { .kind = CLV_NAME_VERSION };
+	struct store_version version = { 0 };
+
+	version.row = store_read_int(run);
+	version.row_version = store_read_int(run);
+	version.key_row = store_read_int(run);
+	store_read_key_name(run, &name);
+	read_public(run, &version.pub);
+	read_material(run, &version);
+	CLV_TRY(store_row_check(run, err));
+	name.version = version.pub.number;
+	clv_name_format(&name, CLV_NAME_VERSION, version.pub.name);
+	*ret_version = version;
+	return CLV_OK;
+}
+
+/* The rows of a run that is bound already. */
+static clv_rc read_versions(struct store_run *run, struct store_version *rows, size_t *ret_n,
+			    struct clv_err *err)
+{
+	size_t n = 0;
+	bool found;
+
+	for (;;) {
+		CLV_TRY(store_step(run, &found, err));
+		if (!found)
+			break;
+		CLV_TRY(read_version(run, &rows[n++], err));
+	}
+	*ret_n = n;
+	return CLV_OK;
+}
+
+static clv_rc get_version(struct store *store, const struct clv_name *name, bool *ret_found,
+			  struct store_version *ret_version, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_GET);
+
+	store_bind_key_name(&run, name);
+	store_bind_int(&run, ":number", (int64_t) name->version);
+	CLV_TRY(store_step(&run, ret_found, err));
+	return *ret_found ? read_version(&run, ret_version, err) : CLV_OK;
+}
+
+clv_rc store_version_get(struct store *store, const struct clv_name *name,
+			 struct store_version *ret_version, struct clv_err *err)
+{
+	bool found;
+
+	CLV_TRY(get_version(store, name, &found, ret_version, err));
+	return found ? CLV_OK : store_absent(store, name, CLV_NAME_VERSION, err);
+}
+
+clv_rc store_version_by_uid(struct store *store, const uint8_t uid[CLV_UID_LEN],
+			    struct store_version *ret_version, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_BY_UID);
+	bool found;
+
+	store_bind_blob(&run, ":uid", uid, CLV_UID_LEN);
+	CLV_TRY(store_step(&run, &found, err));
+	if (!found)
+		return clv_fail(err, CLV_E_NOT_FOUND,
+				"No CryptoKeyVersion here made this ciphertext.");
+	return read_version(&run, ret_version, err);
+}
+
+static clv_rc list_versions(struct store *store, const struct clv_name *key, uint64_t after,
+			    size_t limit, struct store_version *rows, size_t *ret_n,
+			    struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_LIST);
+
+	store_bind_key_name(&run, key);
+	store_bind_int(&run, ":after", after < INT64_MAX ? (int64_t) after : INT64_MAX);
+	store_bind_limit(&run, limit);
+	return read_versions(&run, rows, ret_n, err);
+}
+
+clv_rc store_version_list(struct store *store, const struct clv_name *key, uint64_t after,
+			  size_t limit, struct store_version *rows, size_t *ret_n,
+			  struct clv_err *err)
+{
+	struct store_place place;
+	size_t n;
+
+	CLV_TRY(list_versions(store, key, after, limit, rows, &n, err));
+	if (n == 0)
+		CLV_TRY(store_require(store, key, CLV_NAME_KEY, &place, err));
+	*ret_n = n;
+	return CLV_OK;
+}
+
+static clv_rc list_pending(struct store *store, const char *location, size_t limit,
+			   struct store_version *rows, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_LIST_PENDING);
+
+	store_bind_text(&run, ":location", location);
+	store_bind_limit(&run, limit);
+	return read_versions(&run, rows, ret_n, err);
+}
+
+clv_rc store_version_list_pending(struct store *store, const char *location, size_t limit,
+				  struct store_version *rows, size_t *ret_n, struct clv_err *err)
+{
+	const struct clv_name name = store_location_name(store, location);
+	struct store_place place;
+	size_t n;
+
+	CLV_TRY(list_pending(store, location, limit, rows, &n, err));
+	if (n == 0)
+		CLV_TRY(store_require(store, &name, CLV_NAME_LOCATION, &place, err));
+	*ret_n = n;
+	return CLV_OK;
+}
+
+static void bind_state(struct store_run *run, const struct clv_version *version)
+{
+	store_bind_int(run, ":state", version->state);
+	store_bind_int(run, ":state_time", version->state_time);
+	store_bind_text(run, ":state_principal", version->state_principal);
+	store_bind_text(run, ":state_reason", version->state_reason);
+}
+
+clv_rc store_version_insert(struct store *store, const struct store_place *key, uint64_t number,
+			    const struct store_version *version, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_INSERT);
+
+	store_bind_int(&run, ":key", key->rows[CLV_NAME_KEY]);
+	store_bind_int(&run, ":location", key->rows[CLV_NAME_LOCATION]);
+	store_bind_int(&run, ":number", (int64_t) number);
+	store_bind_blob(&run, ":uid", version->pub.uid, sizeof version->pub.uid);
+	store_bind_int(&run, ":algorithm", version->pub.algorithm);
+	store_bind_int(&run, ":protection", version->pub.protection);
+	store_bind_int(&run, ":residency", version->pub.residency);
+	store_bind_int(&run, ":create_time", version->pub.create_time);
+	store_bind_int(&run, ":generate_time", version->pub.generate_time);
+	bind_state(&run, &version->pub);
+	if (version->pub.residency == CLV_RESIDENCY_TOKEN) /* what is not bound is NULL */
+		store_bind_int(&run, ":token_enabled", version->token_enabled);
+	else
+		store_bind_blob(&run, ":blob", version->blob, version->blob_len);
+	return store_step_done(&run, err);
+}
+
+static clv_rc update_state(struct store *store, const struct store_version *version,
+			   struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_SET_STATE);
+
+	bind_state(&run, &version->pub);
+	store_bind_int(&run, ":row", version->row);
+	store_bind_int(&run, ":row_version", version->row_version);
+	CLV_TRY(store_step_done(&run, err));
+	if (sqlite3_changes(store->db) == 0)
+		return clv_fail(err, CLV_E_ABORTED,
+				"CryptoKeyVersion %s was changed meanwhile: read it again.",
+				version->pub.name);
+	return CLV_OK;
+}
+
+clv_rc store_version_set_state(struct store *store, const struct clv_grant *grant,
+			       const struct store_version *version, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(update_state(store, version, err));
+	return store_change_commit(&change, err);
+}
+
+static clv_rc update_token_enabled(struct store *store, int64_t row, bool enabled,
+				   struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_SET_TOKEN_ENABLED);
+
+	store_bind_int(&run, ":row", row);
+	store_bind_int(&run, ":enabled", enabled);
+	CLV_TRY(store_step_done(&run, err));
+	if (sqlite3_changes(store->db) == 0)
+		return clv_fail(err, CLV_E_NOT_FOUND,
+				"There is no token-resident CryptoKeyVersion at row %lld.",
+				(long long) row);
+	return CLV_OK;
+}
+
+clv_rc store_version_set_token_enabled(struct store *store, const struct clv_grant *grant,
+				       int64_t row, bool enabled, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(update_token_enabled(store, row, enabled, err));
+	return store_change_commit(&change, err);
+}

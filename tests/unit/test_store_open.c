@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making, opening and upgrading a catalogue, and what becomes of a file that is not right. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/store_world.h"
+
+static const struct store_home a_home = { .project = "demo", .owner = "user:ada" };
+
+static void path_in(const struct world *w, const char *name, char path[128])
+{
+	snprintf(path, 128, "%s/%s", w->dir, name);
+}
+
+static unsigned mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 0777;
+}
+
+static uint8_t *slurp(const char *path, size_t *ret_len)
+{
+	uint8_t *bytes = NULL;
+	struct stat st;
+	FILE *file = fopen(path, "rb");
+
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &st), 0);
+	*ret_len = (size_t) st.st_size;
+	bytes = malloc(*ret_len + 1);
+	assert_non_null(bytes);
+	assert_int_equal(fread(bytes, 1, *ret_len, file), *ret_len);
+	fclose(file);
+	return bytes;
+}
+
+static void spill(const char *path, const uint8_t *bytes, size_t len)
+{
+	FILE *file = fopen(path, "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Opens `path` and reads one of each thing; the first outcome that is not CLV_OK. */
+static clv_rc walk(const char *path, struct clv_err *err)
+{
+	static const uint8_t uid[CLV_UID_LEN] = "0000000000000000";
+	const struct clv_name location = name_of("projects/demo/locations/dc-milan");
+	const struct clv_name ring = name_of("projects/demo/locations/dc-milan/keyRings/orders");
+	const struct clv_name key =
+		name_of("projects/demo/locations/dc-milan/keyRings/orders/cryptoKeys/wrapped");
+	CLV_AUTO(store_close) struct store *store = NULL;
+	struct store_location locations[2];
+	struct store_token tokens[2];
+	struct store_ring rings[2];
+	struct store_key keys[3];
+	struct store_version versions[2];
+	struct store_intent intents[2];
+	struct store_counts counts;
+	size_t n;
+
+	CLV_TRY(store_open(path, 200, &store, err));
+	CLV_TRY(store_location_list(store, NULL, 2, locations, &n, err));
+	CLV_TRY(store_token_list(store, "dc-milan", 2, tokens, &n, err));
+	CLV_TRY(store_ring_list(store, &location, NULL, 2, rings, &n, err));
+	CLV_TRY(store_key_list(store, &ring, NULL, 3, keys, &n, err));
+	CLV_TRY(store_version_list(store, &key, 0, 2, versions, &n, err));
+	CLV_TRY(store_version_by_uid(store, uid, &versions[0], err));
+	CLV_TRY(store_version_list_pending(store, "dc-milan", 2, versions, &n, err));
+	CLV_TRY(store_intent_list(store, NULL, 2, intents, &n, err));
+	return store_counts_get(store, "dc-milan", &counts, err);
+}
+
+static uint8_t *fixture(size_t *ret_len)
+{
+	return slurp(CLV_TEST_SRCDIR "/tests/fixtures/store/v1.db", ret_len);
+}
+
+/* ---- making */
+
+static void only_the_owner_can_read_what_is_made(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	assert_int_equal(mode_of(w->path), 0600);
+	path_in(w, "catalogue.db-wal", path);
+	assert_int_equal(mode_of(path), 0600);
+	path_in(w, "catalogue.db-shm", path);
+	assert_int_equal(mode_of(path), 0600);
+}
+
+static void nothing_else_stays_behind(void **state)
+{
+	struct world *w = *state;
+	char temporary[128];
+
+	path_in(w, "catalogue.db.*", temporary);
+	world_close(w);
+	assert_int_equal(world_count(w, "SELECT 1"), 1);
+	assert_int_equal(access(temporary, F_OK), -1);
+	assert_int_equal(rmdir(w->dir), -1); /* only the catalogue is in the way */
+	assert_int_equal(unlink(w->path), 0);
+	assert_int_equal(rmdir(w->dir), 0);
+}
+
+static void file_that_is_there_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	size_t len;
+	uint8_t *bytes;
+	char path[128];
+
+	path_in(w, "other", path);
+	spill(path, (const uint8_t *) "precious", 8);
+	assert_refused(w, store_create(path, grant(), &a_home, &w->err), CLV_E_ALREADY_EXISTS,
+		       path);
+	bytes = slurp(path, &len);
+	assert_int_equal(len, 8);
+	assert_memory_equal(bytes, "precious", 8);
+	free(bytes);
+}
+
+static void folder_that_is_not_there_is_unavailable(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+
+	path_in(w, "no/such/file", path);
+	assert_refused(w, store_create(path, grant(), &a_home, &w->err), CLV_E_UNAVAILABLE, path);
+	assert_int_equal(w->err.domain, CLV_DOM_ERRNO);
+	assert_int_equal(w->err.native, ENOENT);
+}
+
+static void settings_hold_on_each_connection(void **state)
+{
+	static const struct {
+		const char *sql;
+		int64_t want;
+	} table[] = {
+		{ "PRAGMA synchronous", 2 },
+		{ "PRAGMA foreign_keys", 1 },
+		{ "PRAGMA busy_timeout", 200 },
+		{ "PRAGMA trusted_schema", 0 },
+		{ "PRAGMA secure_delete", 1 },
+		{ "PRAGMA application_id", STORE_APPLICATION_ID },
+		{ "PRAGMA user_version", 1 },
+		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
+	};
+	struct world *w = *state;
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++) {
+			int64_t value = -1;
+
+			assert_ok(w, store_pragma_get(w->store, table[i].sql, &value, &w->err));
+			assert_int_equal(value, table[i].want);
+		}
+		world_reopen(w);
+	}
+	assert_int_equal(store_schema(), 1);
+}
+
+/* ---- opening */
+
+static void catalogue_that_is_not_there_is_not_made(void **state)
+{
+	struct world *w = *state;
+	struct store *store = NULL;
+	char path[128];
+
+	path_in(w, "nothing", path);
+	assert_refused(w, store_open(path, 0, &store, &w->err), CLV_E_NOT_FOUND, path);
+	assert_null(store);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void newer_schema_is_refused_and_left_alone(void **state)
+{
+	struct world *w = *state;
+	struct store *store = NULL;
+	uint8_t *before, *after;
+	size_t n_before, n_after;
+
+	world_close(w);
+	world_sql(w, "PRAGMA user_version = 999");
+	before = slurp(w->path, &n_before);
+	assert_refused(w, store_open(w->path, 0, &store, &w->err), CLV_E_FAILED_PRECONDITION,
+		       "schema 999, this one knows 1");
+	after = slurp(w->path, &n_after);
+	assert_null(store);
+	assert_int_equal(n_before, n_after);
+	assert_memory_equal(before, after, n_before);
+	free(before);
+	free(after);
+}
+
+/* In a child that is nobody, since root may write anything. The folder is his, the file is not. */
+static void open_as_nobody(struct world *w)
+{
+	const uid_t nobody = 65534;
+	struct store *store = NULL;
+
+	if (geteuid() == 0 && (chown(w->dir, nobody, nobody) != 0 || setgroups(0, NULL) != 0 ||
+			       setgid(nobody) != 0 || setuid(nobody) != 0))
+		_exit(99);
+	_exit(store_open(w->path, 0, &store, &w->err) == CLV_E_UNAVAILABLE && store == NULL ? 0
+											    : 1);
+}
+
+static void catalogue_that_may_not_be_written_is_unavailable(void **state)
+{
+	struct world *w = *state;
+	int status = -1;
+	pid_t child;
+
+	world_close(w);
+	assert_int_equal(chmod(w->path, 0444), 0);
+	child = fork();
+	if (child == 0)
+		open_as_nobody(w);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* ---- damage */
+
+/* What must be DATA_LOSS before a row is handed out. -1: to the end. */
+static void damaged_file_is_data_loss(void **state)
+{
+	static const struct {
+		const char *what;
+		long from, len;
+		long cut; /* truncated to this, -1: not */
+	} table[] = {
+		{ "the magic", 0, 16, -1 },
+		{ "the page size", 16, 2, -1 },
+		{ "the application id", 68, 4, -1 },
+		{ "the schema's page", 100, 300, -1 },
+		{ "all pages but the first", 4096, -1, -1 },
+		{ "an empty file", 0, 0, 0 },
+		{ "a file cut within its header", 0, 0, 50 },
+		{ "a file cut to one page", 0, 0, 4096 },
+		{ "a file cut in half", 0, 0, 40960 },
+	};
+	struct world *w = *state;
+	char path[128];
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++) {
+		size_t len;
+		uint8_t *bytes = fixture(&len);
+		size_t end = table[i].len < 0 ? len : (size_t) (table[i].from + table[i].len);
+
+		for (size_t at = (size_t) table[i].from; at < end; at++)
+			bytes[at] ^= 0x5a;
+		snprintf(path, sizeof path, "%s/damaged-%zu", w->dir, i);
+		spill(path, bytes, table[i].cut < 0 ? len : (size_t) table[i].cut);
+		free(bytes);
+		print_message("# %s\n", table[i].what);
+		assert_refused(w, walk(path, &w->err), CLV_E_DATA_LOSS, path);
+	}
+}
+
+static void what_is_no_catalogue_is_data_loss(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+	sqlite3 *db;
+
+	path_in(w, "text", path);
+	spill(path,
+	      (const uint8_t *) "Not a database, but longer than a header is: "
+				"otherwise it would only be a file that was cut.........",
+	      100);
+	assert_refused(w, walk(path, &w->err), CLV_E_DATA_LOSS, path);
+	path_in(w, "other.db", path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "CREATE TABLE t (x); PRAGMA user_version = 1", NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_close(db);
+	assert_refused(w, walk(path, &w->err), CLV_E_DATA_LOSS, path);
+	assert_refused(w, walk(w->dir, &w->err), CLV_E_DATA_LOSS, w->dir);
+}
+
+static void missing_table_is_data_loss(void **state)
+{
+	struct world *w = *state;
+	struct store *store = NULL;
+
+	world_close(w);
+	world_sql(w, "DROP TABLE intents");
+	assert_refused(w, store_open(w->path, 0, &store, &w->err), CLV_E_DATA_LOSS, "intents");
+	assert_null(store);
+}
+
+/* Whatever byte is flipped: an answer, never a crash, and no kind of refusal but these. */
+static void flipped_byte_never_does_worse_than_refuse(void **state)
+{
+	struct world *w = *state;
+	unsigned n_refused = 0;
+	char path[128];
+	size_t len;
+	uint8_t *bytes = fixture(&len);
+
+	path_in(w, "flipped", path);
+	for (size_t at = 0; at < len; at += at < 600 ? 1 : 97) {
+		clv_rc rc;
+
+		bytes[at] ^= 0xff;
+		spill(path, bytes, len);
+		bytes[at] ^= 0xff;
+		rc = walk(path, &w->err);
+		store_unlink(path);
+		n_refused += rc != CLV_OK;
+		switch (rc) {
+		case CLV_OK:                    /* free space, or text that still is text */
+		case CLV_E_DATA_LOSS:           /* what it mostly is */
+		case CLV_E_NOT_FOUND:           /* an id became another */
+		case CLV_E_FAILED_PRECONDITION: /* the schema number grew */
+		case CLV_E_UNAVAILABLE:         /* the header now asks for a newer SQLite */
+			break;
+		default:
+			fail_msg("byte %zu: %s: %s", at, clv_rc_name(rc), w->err.text);
+		}
+	}
+	free(bytes);
+	assert_true(n_refused > 100);
+}
+
+/* Damage that SQLite does not mind: rows that this code could not have written. */
+static void row_that_cannot_be_ours_is_data_loss(void **state)
+{
+	static const char *const table[] = {
+		"UPDATE versions SET state = 77",
+		"UPDATE versions SET residency = 9",
+		"UPDATE versions SET uid = x'00' WHERE row = 1",
+		"UPDATE versions SET blob = NULL",
+		"UPDATE versions SET blob = zeroblob(3000)",
+		"UPDATE versions SET state_reason = printf('%300s', 'x')",
+		"UPDATE crypto_keys SET purpose = 0",
+		"UPDATE crypto_keys SET primary_number = 7",
+		"UPDATE crypto_keys SET id = printf('%80s', 'k') WHERE row = 1",
+		"UPDATE key_rings SET kek_id = x''",
+		"UPDATE tokens SET serial = 'seventeen letters'",
+		"UPDATE intents SET detail = printf('%600s', 'x')",
+		"DELETE FROM home",
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++) {
+		char sql[256];
+		char path[128];
+		size_t len;
+		uint8_t *bytes = fixture(&len);
+
+		snprintf(path, sizeof path, "%s/row-%zu", w->dir, i);
+		spill(path, bytes, len);
+		free(bytes);
+		snprintf(w->path, sizeof w->path, "%.90s", path);
+		snprintf(sql, sizeof sql, "PRAGMA ignore_check_constraints = ON; %s", table[i]);
+		world_sql(w, sql);
+		print_message("# %s\n", table[i]);
+		assert_refused(w, walk(path, &w->err), CLV_E_DATA_LOSS, path);
+	}
+}
+
+/* ---- the fixture and upgrades */
+
+static void fixture_of_schema_1_reads_as_it_was_written(void **state)
+{
+	struct world *w = *state;
+	const struct clv_name name =
+		name_of("projects/demo/locations/dc-milan/keyRings/orders/cryptoKeys/resident/"
+			"cryptoKeyVersions/1");
+	struct store_version version;
+	struct store_intent intent;
+	struct store_home home;
+	char path[128];
+	size_t len, n;
+	uint8_t *bytes = fixture(&len);
+
+	path_in(w, "v1.db", path);
+	spill(path, bytes, len);
+	free(bytes);
+	assert_ok(w, walk(path, &w->err));
+	world_close(w);
+	assert_ok(w, store_open(path, 200, &w->store, &w->err));
+	assert_ok(w, store_home_get(w->store, &home, &w->err));
+	assert_memory_equal(home.uuid, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16);
+	assert_int_equal(home.create_time, INT64_C(1763925505123456789));
+	assert_ok(w, store_version_get(w->store, &name, &version, &w->err));
+	assert_int_equal(version.row, 2);
+	assert_int_equal(version.row_version, 3);
+	assert_int_equal(version.pub.state, CLV_STATE_DISABLED);
+	assert_string_equal(version.pub.state_reason, "drill");
+	assert_true(version.token_enabled);
+	assert_ok(w, store_intent_list(w->store, "dc-milan", 1, &intent, &n, &w->err));
+	assert_string_equal(intent.detail, "{\"object\":\"key\"}");
+}
+
+/* A released step is never edited: the fixture would no longer be what it makes. */
+static void fixture_has_the_schema_that_step_1_makes(void **state)
+{
+	static const char sql[] =
+		"ATTACH '%s' AS fixture;"
+		"CREATE TEMP TABLE differing AS SELECT name, sql FROM sqlite_schema"
+		" EXCEPT SELECT name, sql FROM fixture.sqlite_schema;"
+		"CREATE TEMP TABLE n (x CHECK (x = 0));"
+		"INSERT INTO n SELECT count(*) FROM differing";
+	struct world *w = *state;
+	char path[128];
+	char text[600];
+	size_t len;
+	uint8_t *bytes = fixture(&len);
+
+	path_in(w, "v1.db", path);
+	spill(path, bytes, len);
+	free(bytes);
+	snprintf(text, sizeof text, sql, path);
+	world_sql(w, text);
+}
+
+static const char step_2[] = "ALTER TABLE home ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'";
+static const char step_bad[] = "CREATE TABLE colours (name TEXT) STRICT; CREATE TABLE home (x)";
+
+/* The real first step and `sql` as the second. */
+static void two_steps(const char *sql, struct store_step steps[2])
+{
+	steps[0] = store_steps[0];
+	steps[1] = (struct store_step){ 2, "0002_test", sql };
+}
+
+static void older_schema_is_upgraded_after_a_copy(void **state)
+{
+	struct world *w = *state;
+	const struct clv_name name = name_of(KEY_NAME("k"));
+	struct store_step steps[2];
+	struct store *copy = NULL;
+	struct store_key key;
+	char path[128];
+
+	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	world_close(w);
+	two_steps(step_2, steps);
+	assert_ok(w, store_open_steps(w->path, 200, steps, 2, &w->store, &w->err));
+	assert_int_equal(world_count(w, "PRAGMA user_version"), 2);
+	assert_int_equal(world_count(w, "SELECT colour = 'blue' FROM home"), 1);
+	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
+
+	path_in(w, "catalogue.db.schema-1", path);
+	assert_int_equal(mode_of(path), 0600);
+	assert_ok(w, store_open(path, 0, &copy, &w->err));
+	assert_ok(w, store_key_get(copy, &name, &key, &w->err));
+	store_close(copy);
+}
+
+static void upgraded_catalogue_is_refused_by_the_older_code(void **state)
+{
+	struct world *w = *state;
+	struct store *older = NULL;
+	struct store_step steps[2];
+
+	world_close(w);
+	two_steps(step_2, steps);
+	assert_ok(w, store_open_steps(w->path, 200, steps, 2, &w->store, &w->err));
+	assert_refused(w, store_open(w->path, 0, &older, &w->err), CLV_E_FAILED_PRECONDITION,
+		       "newer Claviger");
+}
+
+static void step_that_fails_leaves_the_older_schema(void **state)
+{
+	struct world *w = *state;
+	struct store *store = NULL;
+	struct store_step steps[2];
+
+	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	world_close(w);
+	two_steps(step_bad, steps);
+	assert_refused(w, store_open_steps(w->path, 200, steps, 2, &store, &w->err), CLV_E_INTERNAL,
+		       "home");
+	assert_null(store);
+	assert_int_equal(world_count(w, "PRAGMA user_version"), 1);
+	assert_int_equal(
+		world_count(w, "SELECT count(*) FROM sqlite_schema WHERE name = 'colours'"), 0);
+	w->store = world_connect(w);
+
+	two_steps(step_2, steps); /* and the next try succeeds, over the copy of the first */
+	world_close(w);
+	assert_ok(w, store_open_steps(w->path, 200, steps, 2, &w->store, &w->err));
+}
+
+static void upgrade_waits_for_a_writer_only_so_long(void **state)
+{
+	struct world *w = *state;
+	struct store *store = NULL;
+	struct store_step steps[2];
+
+	two_steps(step_2, steps);
+	assert_ok(w, store_exec(w->store, "BEGIN IMMEDIATE", &w->err));
+	assert_refused(w, store_open_steps(w->path, 100, steps, 2, &store, &w->err),
+		       CLV_E_DEADLINE_EXCEEDED, w->path);
+	assert_ok(w, store_exec(w->store, "ROLLBACK", &w->err));
+}
+
+static void *open_upgrading(void *arg)
+{
+	struct world *w = arg;
+	struct store_step steps[2];
+	struct store *store = NULL;
+	struct clv_err err;
+
+	two_steps(step_2, steps);
+	if (store_open_steps(w->path, 5000, steps, 2, &store, &err) != CLV_OK)
+		return strdup(err.text);
+	store_close(store);
+	return NULL;
+}
+
+static void upgrade_is_done_once_by_whoever_comes_first(void **state)
+{
+	struct world *w = *state;
+	pthread_t threads[4];
+
+	world_close(w);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, open_upgrading, w), 0);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(threads); i++) {
+		void *text = NULL;
+
+		assert_int_equal(pthread_join(threads[i], &text), 0);
+		if (text != NULL)
+			print_error("%s\n", (char *) text);
+		assert_null(text);
+	}
+	assert_int_equal(world_count(w, "PRAGMA user_version"), 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(only_the_owner_can_read_what_is_made),
+		TEST(nothing_else_stays_behind),
+		TEST(file_that_is_there_is_left_alone),
+		TEST(folder_that_is_not_there_is_unavailable),
+		TEST(settings_hold_on_each_connection),
+		TEST(catalogue_that_is_not_there_is_not_made),
+		TEST(newer_schema_is_refused_and_left_alone),
+		TEST(catalogue_that_may_not_be_written_is_unavailable),
+		TEST(damaged_file_is_data_loss),
+		TEST(what_is_no_catalogue_is_data_loss),
+		TEST(missing_table_is_data_loss),
+		TEST(flipped_byte_never_does_worse_than_refuse),
+		TEST(row_that_cannot_be_ours_is_data_loss),
+		TEST(fixture_of_schema_1_reads_as_it_was_written),
+		TEST(fixture_has_the_schema_that_step_1_makes),
+		TEST(older_schema_is_upgraded_after_a_copy),
+		TEST(upgraded_catalogue_is_refused_by_the_older_code),
+		TEST(step_that_fails_leaves_the_older_schema),
+		TEST(upgrade_waits_for_a_writer_only_so_long),
+		TEST(upgrade_is_done_once_by_whoever_comes_first),
+	};
+
+	return cmocka_run_group_tests_name("store open", tests, NULL, NULL);
+}
