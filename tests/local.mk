@@ -7,6 +7,7 @@ include tests/unit/hsm.mk
 include tests/unit/api.mk
 include tests/cli/local.mk
 include tests/bench/local.mk
+include tests/fuzz/local.mk
 
 check_PROGRAMS += $(test_programs)
 test_libs = libclaviger-testable.la $(CMOCKA_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS)

@@ -14,8 +14,10 @@
 
 #include "lib/base/banned.h"
 
-#define ARENA_MIN 4096u /* bytes: a page; OpenSSL aborts on much less */
-#define CHUNK_MIN 64u   /* bytes: a PIN or a DEK takes one chunk */
+/* Bytes. OpenSSL ends the process on a size that it cannot make sense of or keep books of. */
+#define ARENA_MIN 4096u
+#define ARENA_MAX (1u << 30)
+#define CHUNK_MIN 64u /* bytes: a PIN or a DEK takes one chunk */
 
 /* The length is no secret, so it stays outside: 64 KiB of bytes take 64 KiB of the arena. */
 struct clv_secret {
@@ -61,11 +63,11 @@ clv_rc clv_secret_setup(size_t arena, bool allow_unlocked, struct clv_err *err)
 
 	if (arena == 0)
 		arena = CLV_SECRET_ARENA_DEFAULT;
-	if (arena < ARENA_MIN || (arena & (arena - 1)) != 0)
+	if (arena < ARENA_MIN || arena > ARENA_MAX || (arena & (arena - 1)) != 0)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"an arena of %zu bytes for secrets: it must be a power of two, at "
-				"least %u",
-				arena, ARENA_MIN);
+				"an arena of %zu bytes for secrets: it must be a power of two from "
+				"%u to %u",
+				arena, ARENA_MIN, ARENA_MAX);
 
 	pthread_mutex_lock(&gl.lock);
 	if (!gl.ready) {

@@ -24,9 +24,9 @@ struct clv_secret;
 
 /*
  * Sets up the locked arena, once for the process; later calls are fine and change nothing.
- * `arena` is in bytes, a power of two from 4096, 0 for the default. With `allow_unlocked` a system
- * that refuses to lock memory is accepted, otherwise that is an error (raise `ulimit -l`), also
- * when an earlier call accepted it. A secure heap that the host program set up is used as it is.
+ * `arena` is in bytes, a power of two from 4 KiB to 1 GiB, 0 for the default. With `allow_unlocked`
+ * a system that refuses to lock memory is accepted, otherwise that is an error (raise `ulimit -l`),
+ * also when an earlier call accepted it. A secure heap of the host program is used as it is.
  *
  * Call it before other threads start. clv_ctx_open() and clv_home_create() call it themselves.
  *

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each target replays its seeds in `make check`; see tests/support/fuzz.h.
+test_programs += \
+	tests/fuzz/clv1_fuzz \
+	tests/fuzz/name_fuzz \
+	tests/fuzz/time_fuzz
+
+tests_fuzz_clv1_fuzz_SOURCES = tests/fuzz/clv1_fuzz.c $(fuzz_support)
+tests_fuzz_clv1_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_clv1_fuzz_LDADD = $(test_libs)
+tests_fuzz_name_fuzz_SOURCES = tests/fuzz/name_fuzz.c $(fuzz_support)
+tests_fuzz_name_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_name_fuzz_LDADD = $(test_libs)
+tests_fuzz_time_fuzz_SOURCES = tests/fuzz/time_fuzz.c $(fuzz_support)
+tests_fuzz_time_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_time_fuzz_LDADD = $(test_libs)
+fuzz_support = tests/support/fuzz.h tests/support/fuzz_main.c
+
+EXTRA_DIST += \
+	tests/fuzz/seeds/clv1/dek \
+	tests/fuzz/seeds/clv1/empty \
+	tests/fuzz/seeds/clv1/empty-plaintext \
+	tests/fuzz/seeds/clv1/header-only \
+	tests/fuzz/seeds/clv1/iv-16 \
+	tests/fuzz/seeds/clv1/iv-leaves-no-tag \
+	tests/fuzz/seeds/clv1/iv-length-lies \
+	tests/fuzz/seeds/clv1/iv-too-long \
+	tests/fuzz/seeds/clv1/iv-too-short \
+	tests/fuzz/seeds/clv1/magic-only \
+	tests/fuzz/seeds/clv1/magic-wrong \
+	tests/fuzz/seeds/clv1/one-byte-short \
+	tests/fuzz/seeds/name/control-characters \
+	tests/fuzz/seeds/name/empty \
+	tests/fuzz/seeds/name/id-63 \
+	tests/fuzz/seeds/name/id-64 \
+	tests/fuzz/seeds/name/key \
+	tests/fuzz/seeds/name/key-ring \
+	tests/fuzz/seeds/name/location \
+	tests/fuzz/seeds/name/long \
+	tests/fuzz/seeds/name/no-id \
+	tests/fuzz/seeds/name/not-ascii \
+	tests/fuzz/seeds/name/nul-inside \
+	tests/fuzz/seeds/name/project \
+	tests/fuzz/seeds/name/project-ends-in-dash \
+	tests/fuzz/seeds/name/slash-at-end \
+	tests/fuzz/seeds/name/slashes \
+	tests/fuzz/seeds/name/too-deep \
+	tests/fuzz/seeds/name/version \
+	tests/fuzz/seeds/name/version-largest \
+	tests/fuzz/seeds/name/version-leading-zero \
+	tests/fuzz/seeds/name/version-overflows \
+	tests/fuzz/seeds/name/version-zero \
+	tests/fuzz/seeds/time/before-first \
+	tests/fuzz/seeds/time/behind-last \
+	tests/fuzz/seeds/time/duration \
+	tests/fuzz/seeds/time/duration-bare \
+	tests/fuzz/seeds/time/duration-digits-overflow \
+	tests/fuzz/seeds/time/duration-fraction \
+	tests/fuzz/seeds/time/duration-largest \
+	tests/fuzz/seeds/time/duration-overflows \
+	tests/fuzz/seeds/time/duration-rising \
+	tests/fuzz/seeds/time/duration-terms \
+	tests/fuzz/seeds/time/duration-too-fine \
+	tests/fuzz/seeds/time/empty \
+	tests/fuzz/seeds/time/first \
+	tests/fuzz/seeds/time/fraction-empty \
+	tests/fuzz/seeds/time/fraction-too-fine \
+	tests/fuzz/seeds/time/last \
+	tests/fuzz/seeds/time/leap-day \
+	tests/fuzz/seeds/time/leap-second \
+	tests/fuzz/seeds/time/leap-second-at-noon \
+	tests/fuzz/seeds/time/nanoseconds \
+	tests/fuzz/seeds/time/no-leap-day \
+	tests/fuzz/seeds/time/number-largest \
+	tests/fuzz/seeds/time/number-smallest \
+	tests/fuzz/seeds/time/offset \
+	tests/fuzz/seeds/time/plain \
+	tests/fuzz/seeds/time/small-letters \
+	tests/fuzz/seeds/time/year-0 \
+	tests/fuzz/seeds/time/year-9999

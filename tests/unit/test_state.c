@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/base_check.h"
+
+#include "lib/model/state.h"
+
+/* Every pair: states from 0 (none) to one behind the last, all verbs. */
+#define STATE_END (CLV_STATE_DISABLED + 2)
+
+static const struct {
+	unsigned state;
+	enum model_verb verb;
+	enum model_effect effect;
+	unsigned next;
+} pairs[] = {
+	{ 0, MODEL_VERB_ENABLE, MODEL_REFUSED, 0 },
+	{ 0, MODEL_VERB_DISABLE, MODEL_REFUSED, 0 },
+	{ 0, MODEL_VERB_USE, MODEL_REFUSED, 0 },
+	{ CLV_STATE_ENABLED, MODEL_VERB_ENABLE, MODEL_NO_CHANGE, CLV_STATE_ENABLED },
+	{ CLV_STATE_ENABLED, MODEL_VERB_DISABLE, MODEL_CHANGES, CLV_STATE_DISABLED },
+	{ CLV_STATE_ENABLED, MODEL_VERB_USE, MODEL_NO_CHANGE, CLV_STATE_ENABLED },
+	{ CLV_STATE_DISABLED, MODEL_VERB_ENABLE, MODEL_CHANGES, CLV_STATE_ENABLED },
+	{ CLV_STATE_DISABLED, MODEL_VERB_DISABLE, MODEL_NO_CHANGE, CLV_STATE_DISABLED },
+	{ CLV_STATE_DISABLED, MODEL_VERB_USE, MODEL_REFUSED, CLV_STATE_DISABLED },
+	{ 3, MODEL_VERB_ENABLE, MODEL_REFUSED, 3 },
+	{ 3, MODEL_VERB_DISABLE, MODEL_REFUSED, 3 },
+	{ 3, MODEL_VERB_USE, MODEL_REFUSED, 3 },
+};
+
+static void state_transition_is_decided_for_every_pair(void **state)
+{
+	(void) state;
+	assert_int_equal(CLV_ARRAY_LEN(pairs), STATE_END * MODEL_VERB_COUNT);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(pairs); i++) {
+		const struct model_transition got =
+			model_state_transition(pairs[i].state, pairs[i].verb);
+
+		assert_int_equal(pairs[i].state, i / MODEL_VERB_COUNT);
+		assert_int_equal(pairs[i].verb, i % MODEL_VERB_COUNT);
+		assert_int_equal(got.effect, pairs[i].effect);
+		assert_int_equal(got.next, pairs[i].next);
+	}
+}
+
+static void state_transition_refuses_a_verb_that_is_not_one(void **state)
+{
+	(void) state;
+	assert_int_equal(model_state_transition(CLV_STATE_ENABLED, MODEL_VERB_COUNT).effect,
+			 MODEL_REFUSED);
+}
+
+/* What is used stays as it is, and only what is enabled is used. */
+static void state_use_never_changes_a_state(void **state)
+{
+	(void) state;
+	for (unsigned s = 0; s < STATE_END; s++) {
+		const struct model_transition got = model_state_transition(s, MODEL_VERB_USE);
+
+		assert_int_equal(got.next, s);
+		assert_int_equal(got.effect,
+				 s == CLV_STATE_ENABLED ? MODEL_NO_CHANGE : MODEL_REFUSED);
+	}
+}
+
+static void state_refuse_says_it_word_for_word_as_cloud_kms(void **state)
+{
+	static const char name[] =
+		"projects/p1/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1";
+	struct clv_err err;
+
+	(void) state;
+	check_refused(model_state_refuse(name, CLV_STATE_DISABLED, &err), &err,
+		      CLV_E_FAILED_PRECONDITION, name);
+	assert_string_equal(
+		err.text, "projects/p1/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1 is "
+			  "not enabled, current state is: DISABLED.");
+}
+
+static void names_are_those_of_cloud_kms(void **state)
+{
+	(void) state;
+	assert_string_equal(clv_purpose_name(CLV_PURPOSE_ENCRYPT_DECRYPT), "ENCRYPT_DECRYPT");
+	assert_string_equal(clv_algorithm_name(CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION),
+			    "GOOGLE_SYMMETRIC_ENCRYPTION");
+	assert_string_equal(clv_protection_name(CLV_PROTECTION_SOFTWARE), "SOFTWARE");
+	assert_string_equal(clv_protection_name(CLV_PROTECTION_HSM), "HSM");
+	assert_string_equal(clv_state_name(CLV_STATE_ENABLED), "ENABLED");
+	assert_string_equal(clv_state_name(CLV_STATE_DISABLED), "DISABLED");
+	assert_string_equal(clv_residency_name(CLV_RESIDENCY_WRAPPED), "WRAPPED");
+	assert_string_equal(clv_residency_name(CLV_RESIDENCY_TOKEN), "TOKEN");
+}
+
+static void numbers_are_those_of_cloud_kms(void **state)
+{
+	(void) state;
+	assert_int_equal(CLV_PURPOSE_ENCRYPT_DECRYPT, 1);
+	assert_int_equal(CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION, 1);
+	assert_int_equal(CLV_PROTECTION_SOFTWARE, 1);
+	assert_int_equal(CLV_PROTECTION_HSM, 2);
+	assert_int_equal(CLV_STATE_ENABLED, 1);
+	assert_int_equal(CLV_STATE_DISABLED, 2);
+}
+
+static void names_of_numbers_out_of_range_are_unknown(void **state)
+{
+	static const unsigned strange[] = { 0, 3, 4, 1000, UINT32_MAX };
+
+	(void) state;
+	for (size_t i = 0; i < CLV_ARRAY_LEN(strange); i++) {
+		assert_string_equal(clv_purpose_name(strange[i]), "UNKNOWN");
+		assert_string_equal(clv_algorithm_name(strange[i]), "UNKNOWN");
+		assert_string_equal(clv_protection_name(strange[i]), "UNKNOWN");
+		assert_string_equal(clv_state_name(strange[i]), "UNKNOWN");
+		assert_string_equal(clv_residency_name(strange[i]), "UNKNOWN");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(state_transition_is_decided_for_every_pair),
+		cmocka_unit_test(state_transition_refuses_a_verb_that_is_not_one),
+		cmocka_unit_test(state_use_never_changes_a_state),
+		cmocka_unit_test(state_refuse_says_it_word_for_word_as_cloud_kms),
+		cmocka_unit_test(names_are_those_of_cloud_kms),
+		cmocka_unit_test(numbers_are_those_of_cloud_kms),
+		cmocka_unit_test(names_of_numbers_out_of_range_are_unknown),
+	};
+	return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+}
