@@ -3,8 +3,7 @@
 #ifndef BASE_QUOTE_H
 #define BASE_QUOTE_H
 
-#define CLV_QUOTE_MAX 72 /* bytes: 64 characters and what stands around them, with the final NUL   \
-			  */
+#define CLV_QUOTE_MAX 72 /* bytes, with the final NUL: 64 characters, quotes, dots */
 
 /*
  * Writes `text` in double quotes and returns `buf`: at most 64 characters, then "..."; whatever
