@@ -259,3 +259,22 @@ clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant, const struct 
 		OPENSSL_cleanse(ret_plaintext, ciphertext.len);
 	return rc;
 }
+
+static clv_rc ping_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
+{
+	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
+	uint8_t byte;
+	CK_RV rv;
+
+	(void) work;
+	CLV_TRY(hsm_session_acquire(hsm, &session, err));
+	rv = hsm_C_GenerateRandom(hsm->module, session->handle, &byte, sizeof byte);
+	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_GenerateRandom", rv);
+}
+
+clv_rc hsm_ping(struct hsm *hsm, struct clv_err *err)
+{
+	struct hsm_work work = { .run = ping_run };
+
+	return hsm_work_do(hsm, &work, err);
+}

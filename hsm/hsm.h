@@ -58,6 +58,9 @@ CLV_MUST_USE clv_rc hsm_open(const struct hsm_options *options, struct hsm **ret
 struct hsm *hsm_close(struct hsm *hsm);
 CLV_DEFINE_AUTO(struct hsm, hsm_close);
 
+/* Asks the token for a random number in an open session: does it answer, and are we logged in? */
+CLV_MUST_USE clv_rc hsm_ping(struct hsm *hsm, struct clv_err *err);
+
 /* Fills in what the token says of itself; n_rows stays 0. */
 void hsm_describe(struct hsm *hsm, struct clv_probe *ret_probe);
 

@@ -1,2 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-claviger_sources +=
+claviger_sources += \
+	lib/api/api.h \
+	lib/api/crypt.c \
+	lib/api/ctx.c \
+	lib/api/gate.c \
+	lib/api/inflight.c \
+	lib/api/inflight.h \
+	lib/api/intent.c \
+	lib/api/key.c \
+	lib/api/location.c \
+	lib/api/ring.c \
+	lib/api/tokens.c \
+	lib/api/use.c \
+	lib/api/version.c
+
+EXTRA_DIST += lib/api/README.md

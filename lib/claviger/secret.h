@@ -19,7 +19,7 @@
  */
 struct clv_secret;
 
-#define CLV_SECRET_MAX 65536                 /* bytes */
+#define CLV_SECRET_MAX 131072               /* bytes: the largest plaintext and its tag */
 #define CLV_SECRET_ARENA_DEFAULT (4u << 20) /* bytes of locked memory for the process */
 
 /*

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* encrypt and decrypt: CLV1 around AES-GCM in the token. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/api/api.h"
+#include "lib/envelope/clv1.h"
+
+static clv_rc check_length(const char *what, size_t len, size_t most, struct clv_err *err)
+{
+	if (len <= most)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s is too long: %zu bytes, at most %zu", what, len,
+	                most);
+}
+
+static clv_rc check_name(const char *text, bool version_too, struct clv_name *ret_name,
+                         struct clv_err *err)
+{
+	struct clv_name name;
+
+	CLV_TRY(clv_name_parse(text, &name, err));
+	if (name.kind != CLV_NAME_KEY && !(version_too && name.kind == CLV_NAME_VERSION))
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s is not the name of a CryptoKey%s", text,
+		                version_too ? " or CryptoKeyVersion" : "");
+	*ret_name = name;
+	return CLV_OK;
+}
+
+/* Puts ciphertext and tag behind the header that tells IV and version. */
+static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct clv_bytes plaintext,
+                   struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
+{
+	uint8_t bound[CLV1_AAD_LEN], iv[HSM_IV_MAX];
+	struct clv_buf sealed = { 0 };
+	size_t iv_len, sealed_len = plaintext.len + HSM_TAG_LEN;
+	clv_rc rc;
+
+	CLV_TRY(clv1_aad(api_use_uid(use), api_use_key(use), aad, bound, err));
+	CLV_TRY(clv_buf_reserve(&sealed, sealed_len, err));
+	rc = hsm_encrypt(use->hsm, grant, &use->version, (struct clv_bytes){ bound, sizeof bound },
+	                 plaintext, iv, &iv_len, sealed.data, err);
+	if (rc == CLV_OK)
+		rc = clv1_add_header(out, api_use_uid(use), (struct clv_bytes){ iv, iv_len }, err);
+	if (rc == CLV_OK)
+		rc = clv_buf_add(out, sealed.data, sealed_len, err);
+	clv_buf_done(&sealed);
+	return rc;
+}
+
+static clv_rc encrypt_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
+                              const struct clv_name *name, struct clv_bytes plaintext,
+                              struct clv_bytes aad, struct clv_buf *out, char version[CLV_NAME_MAX],
+                              struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 };
+
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	CLV_TRY(api_use_by_name(worker, name, &use, err));
+	memcpy(version, api_use_version(&use), CLV_NAME_MAX);
+	return seal(&use, grant, plaintext, aad, out, err);
+}
+
+clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                   struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *ret_ciphertext,
+                   char ret_version[CLV_NAME_MAX], struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	CLV_AUTO_DONE(clv_buf_done) struct clv_buf out = { 0 };
+	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.useToEncrypt",
+		                          .resource = name };
+	char version[CLV_NAME_MAX] = "";
+	struct clv_name parsed;
+	clv_rc rc;
+
+	CLV_TRY(check_name(name, true, &parsed, err));
+	CLV_TRY(check_length("plaintext", plaintext.len, CLV_PLAINTEXT_MAX, err));
+	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	rc = encrypt_granted(ctx, grant, &parsed, plaintext, aad, &out, version, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, version[0] != '\0' ? version : NULL, err));
+	CLV_TRY(clv_buf_add(ret_ciphertext, out.data, out.len, err));
+	if (ret_version != NULL)
+		memcpy(ret_version, version, sizeof version);
+	return CLV_OK;
+}
+
+static clv_rc decrypt_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
+                              const struct clv_name *name, struct clv_bytes ciphertext,
+                              struct clv_bytes aad, struct clv_secret **ret_plaintext,
+                              char version[CLV_NAME_MAX], struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
+	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 };
+	uint8_t bound[CLV1_AAD_LEN];
+	struct clv1 parts;
+
+	CLV_TRY(clv1_parse(ciphertext, &parts, err));
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	CLV_TRY(api_use_by_uid(worker, name, parts.uid, &use, err));
+	memcpy(version, api_use_version(&use), CLV_NAME_MAX);
+	CLV_TRY(clv1_aad(parts.uid, api_use_key(&use), aad, bound, err));
+	CLV_TRY(clv_secret_new(parts.sealed.len, &plaintext, err));
+	CLV_TRY(hsm_decrypt(use.hsm, grant, &use.version, (struct clv_bytes){ bound, sizeof bound },
+	                    parts.iv, parts.sealed, clv_secret_mutable_bytes(plaintext), err));
+	clv_secret_shrink(plaintext, parts.sealed.len - HSM_TAG_LEN);
+	*ret_plaintext = CLV_TAKE(plaintext);
+	return CLV_OK;
+}
+
+clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                   struct clv_bytes ciphertext, struct clv_bytes aad,
+                   struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
+                   struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
+	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.useToDecrypt",
+		                          .resource = name };
+	char version[CLV_NAME_MAX] = "";
+	struct clv_name parsed;
+	clv_rc rc;
+
+	CLV_TRY(check_name(name, false, &parsed, err));
+	CLV_TRY(check_length("ciphertext", ciphertext.len, CLV_CIPHERTEXT_MAX, err));
+	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	rc = decrypt_granted(ctx, grant, &parsed, ciphertext, aad, &plaintext, version, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, version[0] != '\0' ? version : NULL, err));
+	*ret_plaintext = CLV_TAKE(plaintext);
+	if (ret_version != NULL)
+		memcpy(ret_version, version, sizeof version);
+	return CLV_OK;
+}

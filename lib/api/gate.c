@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gate: the only place that turns "allow" into a grant, and that writes the audit entry. The
+ * policy itself is in lib/policy; the facts it needs are gathered here.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "lib/api/api.h"
+#include "lib/base/grant_impl.h"
+#include "lib/policy/policy.h"
+
+/* A grant, and what the audit entry will say besides. */
+struct gate_grant {
+	struct clv_grant grant; /* first: the pointers are the same */
+	const char *reason;
+	bool change;
+	char principal[CLV_PRINCIPAL_MAX];
+};
+
+static const struct gate_grant *own(const struct clv_grant *grant)
+{
+	return (const struct gate_grant *) grant;
+}
+
+static clv_rc write_entry(struct clv_ctx *ctx, const struct gate_grant *grant, clv_rc rc,
+                          const char *version, const char *text, struct clv_err *err)
+{
+	struct audit_entry entry = {
+		.time = grant->grant.time,
+		.request = grant->grant.request,
+		.principal = grant->grant.principal,
+		.permission = grant->grant.permission,
+		.resource = grant->grant.resource,
+		.version = version,
+		.rule = grant->grant.rule,
+		.reason = grant->reason,
+		.outcome = rc,
+		.error = rc == CLV_OK ? NULL : text,
+	};
+
+	return audit_append(ctx->audit, &entry, grant->change, err);
+}
+
+static clv_rc new_grant(const struct clv_ctx *ctx, const struct clv_caller *who,
+                        const struct gate_question *question, struct gate_grant **ret_grant,
+                        struct clv_err *err)
+{
+	const char *principal = who != NULL ? who->principal : ctx->principal;
+	struct gate_grant *grant;
+
+	if (principal == NULL || strlen(principal) >= CLV_PRINCIPAL_MAX)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the caller's principal is missing or too long");
+	grant = calloc(1, sizeof *grant);
+	if (grant == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a decision");
+	memcpy(grant->principal, principal, strlen(principal) + 1);
+	grant->reason = question->reason;
+	grant->change = question->change;
+	grant->grant.principal = grant->principal;
+	grant->grant.permission = question->permission;
+	grant->grant.resource = question->resource;
+	grant->grant.time = clv_time_now();
+	if (RAND_bytes((unsigned char *) &grant->grant.request, sizeof grant->grant.request) != 1) {
+		free(grant);
+		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for a request id");
+	}
+	*ret_grant = grant;
+	return CLV_OK;
+}
+
+clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
+                const struct gate_question *question, struct clv_grant **ret_grant,
+                struct clv_err *err)
+{
+	struct gate_grant *grant;
+	struct policy_verdict verdict;
+	struct clv_err audit_err;
+	clv_rc rc;
+
+	CLV_TRY(new_grant(ctx, who, question, &grant, err));
+	verdict = policy_eval(&(struct policy_ask){ .principal = grant->principal,
+	                                            .permission = question->permission,
+	                                            .resource = question->resource,
+	                                            .home_owner = ctx->info.owner });
+	grant->grant.rule = verdict.rule;
+	if (verdict.allow) {
+		*ret_grant = &grant->grant;
+		return CLV_OK;
+	}
+	rc = clv_fail(err, CLV_E_PERMISSION_DENIED,
+	              "Permission '%s' denied on resource '%s' (or it may not exist).",
+	              question->permission, question->resource);
+	if (write_entry(ctx, grant, rc, NULL, err->text, &audit_err) != CLV_OK) {
+		/* Denied stays denied; that the log is broken shows at the next thing allowed. */
+	}
+	free(grant);
+	return rc;
+}
+
+clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc,
+                   const char *version, struct clv_err *err)
+{
+	struct clv_err audit_err;
+	clv_rc audit_rc = write_entry(ctx, own(grant), rc, version, err->text, &audit_err);
+
+	if (audit_rc == CLV_OK || rc != CLV_OK)
+		return rc;
+	return clv_fail(err, audit_rc, "%s, but its audit entry cannot be written: %.300s",
+	                own(grant)->change ? "the change was made" : "the operation was done",
+	                audit_err.text);
+}
+
+const char *gate_principal(const struct clv_grant *grant)
+{
+	return grant->principal;
+}
+
+struct clv_grant *gate_close(struct clv_grant *grant)
+{
+	free(grant);
+	return NULL;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is about to be made in a token is noted in the catalogue before, under ids chosen by us. A
+ * process that dies leaves the note; the next one that opens the token destroys what it speaks of.
+ * A lock in the gate file tells the living from the dead.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "lib/api/api.h"
+
+#define INTENTS_AT_ONCE 64
+
+static void to_hex(const uint8_t *bytes, size_t len, char *text)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	text[2 * len] = '\0';
+}
+
+static bool from_hex(const char *text, uint8_t *bytes, size_t len)
+{
+	if (strlen(text) != 2 * len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned value;
+
+		if (sscanf(text + 2 * i, "%2x", &value) != 1)
+			return false;
+		bytes[i] = (uint8_t) value;
+	}
+	return true;
+}
+
+/* The number of an intent's lock: the first digits of its random id. */
+static int64_t lock_number(const struct store_intent *row)
+{
+	char head[11];
+
+	snprintf(head, sizeof head, "%.10s", row->id);
+	return (int64_t) strtoull(head, NULL, 16);
+}
+
+clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant,
+                        enum api_intent_kind kind, const char *location, const char *serial,
+                        const void *ids, size_t ids_len, struct api_intent *intent,
+                        struct clv_err *err)
+{
+	struct store_intent row = { .time = clv_time_now() };
+	uint8_t id[16];
+	char hex[2 * sizeof(struct hsm_location_ids) + 1];
+	clv_rc rc;
+
+	if (RAND_bytes(id, sizeof id) != 1)
+		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for an intent");
+	to_hex(id, sizeof id, row.id);
+	to_hex(ids, ids_len, hex);
+	snprintf(row.location, sizeof row.location, "%s", location);
+	snprintf(row.detail, sizeof row.detail, "%s %s %s",
+	         kind == API_INTENT_LOCATION ? "location" : "version", hex, serial);
+	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_INTENT, lock_number(&row), NULL, err));
+	rc = store_intent_add(worker->store, grant, &row, err);
+	if (rc != CLV_OK) {
+		inflight_unlock(worker->seat, INFLIGHT_INTENT, lock_number(&row));
+		return rc;
+	}
+	*intent = (struct api_intent){ worker, row, true };
+	return CLV_OK;
+}
+
+void api_intent_end(struct api_intent *intent)
+{
+	if (intent->noted)
+		inflight_unlock(intent->worker->seat, INFLIGHT_INTENT, lock_number(&intent->row));
+	intent->noted = false;
+}
+
+static clv_rc undo(const struct store_intent *row, const char *serial, struct hsm *hsm, bool *ret_done,
+                   struct clv_err *err)
+{
+	const struct clv_grant *grant = clv_grant_system(CLV_SYSTEM_RECOVERY);
+	char kind[16], hex[2 * sizeof(struct hsm_location_ids) + 1], its_serial[32] = "";
+	struct hsm_location_ids ids;
+	uint8_t id[HSM_ID_LEN];
+
+	*ret_done = false;
+	if (sscanf(row->detail, "%15s %160s %31[^\n]", kind, hex, its_serial) != 3)
+		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
+		                row->id);
+	if (strcmp(its_serial, serial) != 0)
+		return CLV_OK; /* about another token: its own opening sees to it */
+	if (strcmp(kind, "location") == 0 && from_hex(hex, (uint8_t *) &ids, sizeof ids))
+		CLV_TRY(hsm_location_discard(hsm, grant, &ids, err));
+	else if (strcmp(kind, "version") == 0 && from_hex(hex, id, sizeof id))
+		CLV_TRY(hsm_key_destroy(hsm, grant, HSM_ROLE_VERSION, id, err));
+	else
+		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
+		                row->id);
+	*ret_done = true;
+	return CLV_OK;
+}
+
+static clv_rc recover_one(struct api_worker *worker, const struct store_intent *row,
+                          const char *serial, struct hsm *hsm, struct clv_err *err)
+{
+	struct clv_err alive;
+	bool done;
+	clv_rc rc;
+
+	if (inflight_lock(worker->seat, INFLIGHT_INTENT, lock_number(row), NULL, &alive) != CLV_OK)
+		return CLV_OK; /* somebody is still at it */
+	rc = undo(row, serial, hsm, &done, err);
+	if (rc == CLV_OK && done)
+		rc = store_intent_remove(worker->store, clv_grant_system(CLV_SYSTEM_RECOVERY), row->id,
+		                         err);
+	inflight_unlock(worker->seat, INFLIGHT_INTENT, lock_number(row));
+	return rc;
+}
+
+clv_rc api_intents_recover(struct api_worker *worker, const char *location, const char *serial,
+                           struct hsm *hsm, struct clv_err *err)
+{
+	struct store_intent rows[INTENTS_AT_ONCE];
+	size_t n;
+
+	CLV_TRY(store_intent_list(worker->store, location, INTENTS_AT_ONCE, rows, &n, err));
+	for (size_t i = 0; i < n; i++)
+		CLV_TRY(recover_one(worker, &rows[i], serial, hsm, err));
+	return CLV_OK;
+}

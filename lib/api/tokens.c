@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tokens of a home, opened when first needed and kept. One thread opens a token, others wait
+ * for it with their deadline; a failure is remembered for a moment.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/api/api.h"
+
+#define FAILURE_MEMORY_NS (CLV_NS_PER_S / 2) /* how long a failed opening is not repeated */
+#define TOKENS_PER_LOCATION 16
+
+enum token_state { TOKEN_OPENING, TOKEN_OPEN, TOKEN_FAILED };
+
+/* Lives as long as the context; `hsm` is set once and then only read. */
+struct api_token {
+	char location[CLV_ID_MAX];
+	enum token_state state;
+	struct hsm *hsm;
+	int64_t failed_at; /* CLOCK_MONOTONIC ns */
+	clv_rc failed_rc;
+	struct clv_err failed_err;
+	struct api_token *next;
+};
+
+void api_hsm_options(const struct clv_ctx *ctx, const char *uri, struct hsm_options *options)
+{
+	*options = (struct hsm_options){
+		.uri = uri,
+		.base_dir = ctx->home,
+		.state_dir = ctx->run_dir,
+		.max_sessions = ctx->max_sessions,
+		.wait_ms = ctx->deadline_ms,
+	};
+}
+
+static struct api_token *find_locked(struct clv_ctx *ctx, const char *location)
+{
+	struct api_token *token = ctx->tokens;
+
+	while (token != NULL && strcmp(token->location, location) != 0)
+		token = token->next;
+	return token;
+}
+
+static struct api_token *add_locked(struct clv_ctx *ctx, const char *location)
+{
+	struct api_token *token = calloc(1, sizeof *token);
+
+	if (token == NULL)
+		return NULL;
+	memcpy(token->location, location, strlen(location) + 1);
+	token->next = ctx->tokens;
+	ctx->tokens = token;
+	return token;
+}
+
+static clv_rc open_token(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
+                         struct clv_err *err)
+{
+	CLV_AUTO(hsm_close) struct hsm *hsm = NULL;
+	struct store_token rows[TOKENS_PER_LOCATION];
+	struct store_location row;
+	struct hsm_options options;
+	size_t n;
+
+	CLV_TRY(store_location_get(worker->store, location, &row, err));
+	CLV_TRY(store_token_list(worker->store, location, TOKENS_PER_LOCATION, rows, &n, err));
+	if (n == 0)
+		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue", location);
+	api_hsm_options(worker->ctx, rows[0].pub.uri, &options);
+	CLV_TRY(hsm_open(&options, &hsm, err));
+	CLV_TRY(api_intents_recover(worker, location, rows[0].pub.serial, hsm, err));
+	CLV_TRY(api_flags_recover(worker, location, hsm, err));
+	*ret_hsm = CLV_TAKE(hsm);
+	return CLV_OK;
+}
+
+/* Notes what came of an opening, and wakes those who wait for it. */
+static void opened(struct clv_ctx *ctx, struct api_token *token, struct hsm *hsm, clv_rc rc,
+                   const struct clv_err *err)
+{
+	pthread_mutex_lock(&ctx->tokens_lock);
+	token->state = rc == CLV_OK ? TOKEN_OPEN : TOKEN_FAILED;
+	token->hsm = hsm;
+	if (rc != CLV_OK) {
+		token->failed_at = clv_mono_ns();
+		token->failed_rc = rc;
+		token->failed_err = *err;
+	}
+	pthread_cond_broadcast(&ctx->token_opened);
+	pthread_mutex_unlock(&ctx->tokens_lock);
+}
+
+/*
+ * The token, if it is open or becomes so in time. *ret_mine: it is ours to open. Otherwise it
+ * failed a moment ago, or somebody else's opening takes too long.
+ */
+static clv_rc look(struct clv_ctx *ctx, const char *location, struct api_token **ret_token,
+                   bool *ret_mine, struct clv_err *err)
+{
+	struct clv_deadline deadline = clv_deadline_in(ctx->deadline_ms);
+	struct api_token *token;
+	bool in_time = true;
+	clv_rc rc = CLV_OK;
+
+	*ret_mine = false;
+	pthread_mutex_lock(&ctx->tokens_lock);
+	token = find_locked(ctx, location);
+	while (token != NULL && token->state == TOKEN_OPENING && in_time)
+		in_time = clv_cond_wait(&ctx->token_opened, &ctx->tokens_lock, deadline);
+	if (token == NULL) {
+		token = add_locked(ctx, location);
+		*ret_mine = token != NULL;
+	} else if (token->state == TOKEN_FAILED) {
+		*ret_mine = clv_mono_ns() - token->failed_at > FAILURE_MEMORY_NS;
+		if (*ret_mine)
+			token->state = TOKEN_OPENING;
+	}
+	if (token == NULL) {
+		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a token");
+	} else if (token->state == TOKEN_FAILED) {
+		*err = token->failed_err;
+		rc = token->failed_rc;
+	} else if (token->state == TOKEN_OPENING && !*ret_mine) {
+		rc = clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "the token of %s is still being opened",
+		              location);
+	}
+	pthread_mutex_unlock(&ctx->tokens_lock);
+	*ret_token = token;
+	return rc;
+}
+
+clv_rc api_token_get(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
+                     struct clv_err *err)
+{
+	struct clv_ctx *ctx = worker->ctx;
+	struct api_token *token;
+	struct hsm *hsm = NULL;
+	bool mine;
+	clv_rc rc;
+
+	CLV_TRY(look(ctx, location, &token, &mine, err));
+	if (!mine) {
+		*ret_hsm = token->hsm;
+		return CLV_OK;
+	}
+	rc = open_token(worker, location, &hsm, err);
+	opened(ctx, token, hsm, rc, err);
+	if (rc == CLV_OK)
+		*ret_hsm = hsm;
+	return rc;
+}
+
+struct hsm *api_token_peek(struct clv_ctx *ctx, const char *location)
+{
+	struct api_token *token;
+	struct hsm *hsm;
+
+	pthread_mutex_lock(&ctx->tokens_lock);
+	token = find_locked(ctx, location);
+	hsm = token != NULL && token->state == TOKEN_OPEN ? token->hsm : NULL;
+	pthread_mutex_unlock(&ctx->tokens_lock);
+	return hsm;
+}
+
+clv_rc api_token_put(struct clv_ctx *ctx, const char *location, struct hsm *hsm, struct clv_err *err)
+{
+	struct api_token *token;
+
+	pthread_mutex_lock(&ctx->tokens_lock);
+	token = find_locked(ctx, location);
+	if (token == NULL || token->state != TOKEN_OPEN) {
+		if (token == NULL)
+			token = add_locked(ctx, location);
+		if (token != NULL) {
+			token->state = TOKEN_OPEN;
+			token->hsm = hsm;
+			hsm = NULL;
+		}
+	}
+	pthread_mutex_unlock(&ctx->tokens_lock);
+	hsm_close(hsm); /* somebody was faster, or there was no memory */
+	if (token == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a token");
+	return CLV_OK;
+}
+
+void api_tokens_done(struct clv_ctx *ctx)
+{
+	while (ctx->tokens != NULL) {
+		struct api_token *token = ctx->tokens;
+
+		ctx->tokens = token->next;
+		hsm_close(token->hsm);
+		free(token);
+	}
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Using a version: find it, see that it is enabled, go inside, make sure that it still is. What was
+ * read of a version is remembered and good until the home's generation moves; then it is read anew.
+ *
+ * The state is looked at before the lock is taken as well, so that users of a disabled version never
+ * hold its byte: otherwise many of them, trying again and again, could keep a disable waiting.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "lib/api/api.h"
+#include "lib/model/state.h"
+
+#define N_SLOTS 8192 /* remembered versions; two that fall on one slot take turns */
+
+/* What was read of a version and what is above it. Never changed once made; shared. */
+struct api_view {
+	_Atomic unsigned refs;
+	uint64_t generation;
+	char asked[CLV_NAME_MAX]; /* the name it was looked up by; empty: by uid */
+	char key_name[CLV_NAME_MAX];
+	struct store_version version;
+	struct store_ring ring;
+};
+
+struct api_views {
+	pthread_mutex_t lock; /* for the slots; held to copy a pointer */
+	struct api_view *slots[N_SLOTS];
+};
+
+clv_rc api_views_new(struct api_views **ret_views, struct clv_err *err)
+{
+	struct api_views *views = calloc(1, sizeof *views);
+
+	if (views == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a home");
+	pthread_mutex_init(&views->lock, NULL);
+	*ret_views = views;
+	return CLV_OK;
+}
+
+static struct api_view *view_unref(struct api_view *view)
+{
+	if (view != NULL && atomic_fetch_sub(&view->refs, 1) == 1)
+		free(view);
+	return NULL;
+}
+CLV_DEFINE_AUTO(struct api_view, view_unref);
+
+struct api_views *api_views_free(struct api_views *views)
+{
+	if (views == NULL)
+		return NULL;
+	for (size_t i = 0; i < N_SLOTS; i++)
+		view_unref(views->slots[i]);
+	pthread_mutex_destroy(&views->lock);
+	free(views);
+	return NULL;
+}
+
+/* FNV-1a; spreads, and protects against nothing: a clash only costs a second look. */
+static size_t slot_of(const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+	return (size_t) (hash % N_SLOTS);
+}
+
+/* What a version is looked up by: a name, or a uid. */
+struct wanted {
+	const struct clv_name *name; /* of the key or version asked for */
+	char text[CLV_NAME_MAX];     /* the same as text; empty when by uid */
+	const uint8_t *uid;          /* NULL: by name */
+	size_t slot;
+};
+
+static bool fits(const struct api_view *view, const struct wanted *wanted)
+{
+	if (wanted->uid != NULL)
+		return view->asked[0] == '\0' &&
+		       CRYPTO_memcmp(view->version.pub.uid, wanted->uid, CLV_UID_LEN) == 0;
+	return strcmp(view->asked, wanted->text) == 0;
+}
+
+static struct api_view *recall(struct clv_ctx *ctx, const struct wanted *wanted)
+{
+	struct api_view *view;
+
+	pthread_mutex_lock(&ctx->views->lock);
+	view = ctx->views->slots[wanted->slot];
+	if (view != NULL && fits(view, wanted) && inflight_unchanged(ctx->inflight, view->generation))
+		atomic_fetch_add(&view->refs, 1);
+	else
+		view = NULL;
+	pthread_mutex_unlock(&ctx->views->lock);
+	return view;
+}
+
+static void remember(struct clv_ctx *ctx, const struct wanted *wanted, struct api_view *view)
+{
+	struct api_view *old;
+
+	atomic_fetch_add(&view->refs, 1);
+	pthread_mutex_lock(&ctx->views->lock);
+	old = ctx->views->slots[wanted->slot];
+	ctx->views->slots[wanted->slot] = view;
+	pthread_mutex_unlock(&ctx->views->lock);
+	view_unref(old);
+}
+
+/* The primary of a key, by number. */
+static clv_rc read_primary(struct api_worker *worker, const struct wanted *wanted,
+                           struct store_version *ret_version, struct clv_err *err)
+{
+	struct clv_name name = *wanted->name;
+	struct store_key key;
+
+	CLV_TRY(store_key_get(worker->store, &name, &key, err));
+	if (key.pub.primary == 0)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s has no primary version", wanted->text);
+	name.kind = CLV_NAME_VERSION;
+	name.version = key.pub.primary;
+	return store_version_get(worker->store, &name, ret_version, err);
+}
+
+static clv_rc read_version(struct api_worker *worker, const struct wanted *wanted,
+                           struct store_version *ret_version, struct clv_err *err)
+{
+	if (wanted->uid != NULL)
+		return store_version_by_uid(worker->store, wanted->uid, ret_version, err);
+	if (wanted->name->kind == CLV_NAME_VERSION)
+		return store_version_get(worker->store, wanted->name, ret_version, err);
+	return read_primary(worker, wanted, ret_version, err);
+}
+
+static clv_rc read_view(struct api_worker *worker, const struct wanted *wanted,
+                        struct api_view **ret_view, struct clv_err *err)
+{
+	CLV_AUTO(view_unref) struct api_view *view = calloc(1, sizeof *view);
+	struct clv_name name;
+
+	if (view == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a key version");
+	atomic_store(&view->refs, 1);
+	/* Before the rows: a change in between makes this view old at once, never young. */
+	view->generation = inflight_generation(worker->ctx->inflight);
+	CLV_TRY(read_version(worker, wanted, &view->version, err));
+	CLV_TRY(clv_name_parse(view->version.pub.name, &name, err));
+	clv_name_format(&name, CLV_NAME_KEY, view->key_name);
+	CLV_TRY(store_ring_get(worker->store, &name, &view->ring, err));
+	memcpy(view->asked, wanted->text, sizeof view->asked);
+	remember(worker->ctx, wanted, view);
+	*ret_view = CLV_TAKE(view);
+	return CLV_OK;
+}
+
+static clv_rc get_view(struct api_worker *worker, const struct wanted *wanted,
+                       struct api_view **ret_view, struct clv_err *err)
+{
+	*ret_view = recall(worker->ctx, wanted);
+	return *ret_view != NULL ? CLV_OK : read_view(worker, wanted, ret_view, err);
+}
+
+/* The uid names a version; is it one of the key that was asked for? */
+static clv_rc check_key(struct api_worker *worker, const struct wanted *wanted,
+                        const struct api_view *view, struct clv_err *err)
+{
+	char key_name[CLV_NAME_MAX];
+	struct store_key key;
+
+	if (wanted->uid == NULL)
+		return CLV_OK;
+	clv_name_format(wanted->name, CLV_NAME_KEY, key_name);
+	if (view != NULL && strcmp(view->key_name, key_name) == 0)
+		return CLV_OK;
+	CLV_TRY(store_key_get(worker->store, wanted->name, &key, err)); /* is there such a key at all? */
+	if (view == NULL)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+		                "Decryption failed: the ciphertext is invalid.");
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+	                "Decryption failed: verify that 'name' refers to the correct CryptoKey.");
+}
+
+/* Refuses a version that is not enabled, and wipes what this process still has of it. */
+static clv_rc check_state(struct api_worker *worker, const struct api_view *view, struct clv_err *err)
+{
+	const struct clv_version *version = &view->version.pub;
+	struct hsm *hsm;
+
+	if (model_state_transition(version->state, MODEL_VERB_USE).effect != MODEL_REFUSED)
+		return CLV_OK;
+	hsm = api_token_peek(worker->ctx, view->ring.location);
+	if (hsm != NULL)
+		hsm_key_evict(hsm, version->uid);
+	return model_state_refuse(version->name, version->state, err);
+}
+
+/* Goes inside; then what is known of the version must still be true. */
+static clv_rc go_inside(struct api_use *use, const struct wanted *wanted, struct clv_err *err)
+{
+	struct api_worker *worker = use->worker;
+	struct clv_deadline deadline = clv_deadline_in(worker->ctx->deadline_ms);
+	int64_t row = use->view->version.row;
+
+	CLV_TRY(inflight_enter(worker->seat, row, deadline, err));
+	use->inside = true;
+	use->row = row;
+	if (inflight_unchanged(worker->ctx->inflight, use->view->generation))
+		return CLV_OK;
+	view_unref(use->view);
+	use->view = NULL;
+	CLV_TRY(read_view(worker, wanted, &use->view, err));
+	if (use->view->version.row != row) /* another primary by now; the old one is not to be used */
+		return clv_fail(err, CLV_E_ABORTED, "the key's primary version changed; try again");
+	return check_state(worker, use->view, err);
+}
+
+static void fill_refs(struct api_use *use)
+{
+	const struct api_view *view = use->view;
+	bool wrapped = view->version.pub.residency == CLV_RESIDENCY_WRAPPED;
+
+	use->root = (struct hsm_keyref){ .role = HSM_ROLE_ROOT };
+	memcpy(use->root.id, view->ring.root_id, HSM_ID_LEN);
+	use->ring = (struct hsm_keyref){ .role = HSM_ROLE_RING_KEK,
+		                         .parent = &use->root,
+		                         .blob = view->ring.kek_blob,
+		                         .blob_len = view->ring.kek_blob_len };
+	memcpy(use->ring.id, view->ring.kek_id, HSM_ID_LEN);
+	use->version = (struct hsm_keyref){ .role = HSM_ROLE_VERSION,
+		                            .parent = wrapped ? &use->ring : NULL,
+		                            .blob = view->version.blob,
+		                            .blob_len = view->version.blob_len };
+	memcpy(use->version.id, view->version.pub.uid, HSM_ID_LEN);
+}
+
+static clv_rc begin(struct api_use *use, const struct wanted *wanted, struct clv_err *err)
+{
+	struct api_worker *worker = use->worker;
+	clv_rc rc = get_view(worker, wanted, &use->view, err);
+
+	if (wanted->uid != NULL && rc == CLV_E_NOT_FOUND)
+		return check_key(worker, wanted, NULL, err);
+	CLV_TRY(rc);
+	CLV_TRY(check_key(worker, wanted, use->view, err));
+	CLV_TRY(check_state(worker, use->view, err));
+	CLV_TRY(api_token_get(worker, use->view->ring.location, &use->hsm, err));
+	CLV_TRY(go_inside(use, wanted, err));
+	fill_refs(use);
+	return CLV_OK;
+}
+
+static clv_rc begin_or_end(struct api_use *use, const struct wanted *wanted, struct clv_err *err)
+{
+	clv_rc rc = begin(use, wanted, err);
+
+	if (rc != CLV_OK)
+		api_use_end(use);
+	return rc;
+}
+
+clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name, struct api_use *use,
+                       struct clv_err *err)
+{
+	struct wanted wanted = { .name = name };
+
+	*use = (struct api_use){ .worker = worker };
+	clv_name_format(name, name->kind, wanted.text);
+	wanted.slot = slot_of(wanted.text, strlen(wanted.text));
+	return begin_or_end(use, &wanted, err);
+}
+
+clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
+                      const uint8_t uid[CLV_UID_LEN], struct api_use *use, struct clv_err *err)
+{
+	struct wanted wanted = { .name = name, .uid = uid, .slot = slot_of(uid, CLV_UID_LEN) };
+
+	*use = (struct api_use){ .worker = worker };
+	return begin_or_end(use, &wanted, err);
+}
+
+const char *api_use_version(const struct api_use *use)
+{
+	return use->view->version.pub.name;
+}
+
+const char *api_use_key(const struct api_use *use)
+{
+	return use->view->key_name;
+}
+
+const uint8_t *api_use_uid(const struct api_use *use)
+{
+	return use->view->version.pub.uid;
+}
+
+void api_use_end(struct api_use *use)
+{
+	if (use->inside)
+		inflight_leave(use->worker->seat, use->row);
+	use->inside = false;
+	use->view = view_unref(use->view);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Versions: looking, and switching off and on. A disable commits, makes everybody read anew, waits
+ * for those inside, and only then answers. It needs no token; what the token's own flags say
+ * follows, at the latest when the token is next opened.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/api/api.h"
+#include "lib/model/state.h"
+
+/* ---- looking ---- */
+
+static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name,
+                          struct clv_version *ret_version, struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	struct store_version row;
+
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	CLV_TRY(store_version_get(worker->store, name, &row, err));
+	*ret_version = row.pub;
+	return CLV_OK;
+}
+
+clv_rc clv_version_get(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                       struct clv_version *ret_version, struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.get",
+		                          .resource = name };
+	struct clv_version version;
+	struct clv_name parsed;
+
+	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_VERSION, &parsed, err));
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	CLV_TRY(gate_answer(ctx, grant, get_granted(ctx, &parsed, &version, err), NULL, err));
+	*ret_version = version;
+	return CLV_OK;
+}
+
+static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *key, uint64_t after,
+                           size_t limit, void **ret_versions, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	CLV_AUTO(clv_page_free) void *rows = NULL;
+	CLV_AUTO(clv_page_free) void *versions = NULL;
+	size_t n;
+
+	CLV_TRY(api_page_new(limit, sizeof(struct store_version), &rows, err));
+	CLV_TRY(api_page_new(limit, sizeof(struct clv_version), &versions, err));
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	CLV_TRY(store_version_list(worker->store, key, after, limit, rows, &n, err));
+	for (size_t i = 0; i < n; i++)
+		((struct clv_version *) versions)[i] = ((const struct store_version *) rows)[i].pub;
+	*ret_n = n;
+	*ret_versions = n > 0 ? CLV_TAKE(versions) : NULL;
+	return CLV_OK;
+}
+
+clv_rc clv_version_list(struct clv_ctx *ctx, const struct clv_caller *who, const char *key_name,
+                        uint64_t after, size_t limit, struct clv_version **ret_versions,
+                        size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	CLV_AUTO(clv_page_free) void *versions = NULL;
+	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.list",
+		                          .resource = key_name };
+	struct clv_name parsed;
+	size_t n = 0;
+	clv_rc rc;
+
+	CLV_TRY(clv_name_parse_kind(key_name, CLV_NAME_KEY, &parsed, err));
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	rc = list_granted(ctx, &parsed, after, limit, &versions, &n, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, NULL, err));
+	*ret_versions = CLV_TAKE(versions);
+	*ret_n = n;
+	return CLV_OK;
+}
+
+/* ---- the flags in the token, for TOKEN residency ---- */
+
+/*
+ * Makes the flags in the token what the row's state asks for. The switch lock keeps two processes
+ * from setting them crosswise; the row is read under it, so that the last state wins.
+ */
+static clv_rc follow_state(struct api_worker *worker, const struct clv_grant *grant, struct hsm *hsm,
+                           const struct clv_name *name, int64_t row, struct clv_err *err)
+{
+	struct clv_deadline deadline = clv_deadline_in(worker->ctx->deadline_ms);
+	struct store_version version;
+	clv_rc rc;
+
+	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_SWITCH, row, &deadline, err));
+	rc = store_version_get(worker->store, name, &version, err);
+	if (rc == CLV_OK && version.token_enabled != (version.pub.state == CLV_STATE_ENABLED)) {
+		bool enabled = version.pub.state == CLV_STATE_ENABLED;
+
+		rc = hsm_key_set_enabled(hsm, grant, version.pub.uid, enabled, err);
+		if (rc == CLV_OK)
+			rc = store_version_set_token_enabled(worker->store, grant, row, enabled, err);
+	}
+	inflight_unlock(worker->seat, INFLIGHT_SWITCH, row);
+	return rc;
+}
+
+clv_rc api_flags_recover(struct api_worker *worker, const char *location, struct hsm *hsm,
+                         struct clv_err *err)
+{
+	const struct clv_grant *grant = clv_grant_system(CLV_SYSTEM_RECOVERY);
+	struct store_version rows[16];
+	struct clv_name name;
+	size_t n;
+
+	do {
+		CLV_TRY(store_version_list_pending(worker->store, location, CLV_ARRAY_LEN(rows), rows, &n,
+		                                   err));
+		for (size_t i = 0; i < n; i++) {
+			CLV_TRY(clv_name_parse(rows[i].pub.name, &name, err));
+			CLV_TRY(follow_state(worker, grant, hsm, &name, rows[i].row, err));
+		}
+	} while (n == CLV_ARRAY_LEN(rows));
+	return CLV_OK;
+}
+
+/* ---- switching ---- */
+
+struct switching {
+	struct clv_ctx *ctx;
+	const struct clv_grant *grant;
+	const struct clv_name *name;
+	const char *reason;
+	enum model_verb verb;
+};
+
+/* Commits the new state; *ret_changed says whether there was something to commit. */
+static clv_rc commit(const struct switching *sw, struct api_worker *worker,
+                     struct store_version *ret_row, bool *ret_changed, struct clv_err *err)
+{
+	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
+	struct model_transition transition;
+
+	CLV_TRY(api_change_begin(sw->ctx, &change, err));
+	CLV_TRY(store_version_get(worker->store, sw->name, ret_row, err));
+	transition = model_state_transition(ret_row->pub.state, sw->verb);
+	if (transition.effect == MODEL_REFUSED)
+		return model_state_refuse(ret_row->pub.name, ret_row->pub.state, err);
+	*ret_changed = transition.effect == MODEL_CHANGES;
+	if (!*ret_changed)
+		return CLV_OK;
+	ret_row->pub.state = transition.next;
+	ret_row->pub.state_time = clv_time_now();
+	snprintf(ret_row->pub.state_principal, sizeof ret_row->pub.state_principal, "%s",
+	         gate_principal(sw->grant));
+	snprintf(ret_row->pub.state_reason, sizeof ret_row->pub.state_reason, "%s",
+	         sw->reason != NULL ? sw->reason : "");
+	return store_version_set_state(worker->store, sw->grant, ret_row, err);
+}
+
+/* Everybody is out. Wipe what this process has, and let the token's flags follow if it is there. */
+static void after_disable(const struct switching *sw, struct api_worker *worker,
+                          const struct store_version *row, struct clv_switch_report *report)
+{
+	struct hsm *hsm = api_token_peek(sw->ctx, sw->name->location);
+	struct clv_err err;
+	clv_rc rc;
+
+	if (hsm != NULL)
+		hsm_key_evict(hsm, row->pub.uid);
+	if (row->pub.residency != CLV_RESIDENCY_TOKEN)
+		return;
+	rc = api_token_get(worker, sw->name->location, &hsm, &err);
+	if (rc == CLV_OK)
+		rc = follow_state(worker, sw->grant, hsm, sw->name, row->row, &err);
+	if (rc != CLV_OK) {
+		report->token_pending = true;
+		snprintf(report->token_pending_why, sizeof report->token_pending_why, "%.150s", err.text);
+	}
+}
+
+static clv_rc disable_granted(const struct switching *sw, struct clv_switch_report *report,
+                              struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	struct clv_deadline deadline = clv_deadline_in(sw->ctx->deadline_ms);
+	struct store_version row;
+	struct inflight_wait wait;
+	struct clv_err inside;
+	clv_rc rc;
+
+	CLV_TRY(api_worker_acquire(sw->ctx, &worker, err));
+	CLV_TRY(commit(sw, worker, &row, &report->changed, err));
+	report->version = row.pub;
+	/* Also when it was disabled before: an earlier call may have given up waiting. */
+	rc = inflight_drain(worker->seat, row.row, deadline, &wait, &inside);
+	if (rc == CLV_E_DEADLINE_EXCEEDED)
+		return clv_fail(err, rc,
+		                "%s is disabled for new uses, but %s; run the same command again to "
+		                "wait on, or end that process",
+		                row.pub.name, inside.text);
+	if (rc != CLV_OK) {
+		*err = inside;
+		return rc;
+	}
+	report->waited_ns = wait.waited_ns;
+	report->holders = wait.holders;
+	after_disable(sw, worker, &row, report);
+	return CLV_OK;
+}
+
+/*
+ * A TOKEN-resident version's flags go on before the state does, under the switch lock: an enabled
+ * version that the token refuses would be no use to anybody.
+ */
+static clv_rc enable_resident(const struct switching *sw, struct api_worker *worker,
+                              struct store_version *row, bool *ret_changed, struct clv_err *err)
+{
+	struct clv_deadline deadline = clv_deadline_in(sw->ctx->deadline_ms);
+	struct clv_err ignored;
+	struct hsm *hsm;
+	clv_rc rc, off_rc;
+
+	CLV_TRY(api_token_get(worker, sw->name->location, &hsm, err));
+	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_SWITCH, row->row, &deadline, err));
+	rc = store_version_set_token_enabled(worker->store, sw->grant, row->row, true, err);
+	if (rc == CLV_OK)
+		rc = hsm_key_set_enabled(hsm, sw->grant, row->pub.uid, true, err);
+	if (rc == CLV_OK)
+		rc = commit(sw, worker, row, ret_changed, err);
+	inflight_unlock(worker->seat, INFLIGHT_SWITCH, row->row);
+	if (rc != CLV_OK) { /* off again; if that fails the row says so, and the next opening does it */
+		off_rc = follow_state(worker, sw->grant, hsm, sw->name, row->row, &ignored);
+		(void) off_rc;
+	}
+	return rc;
+}
+
+static clv_rc enable_granted(const struct switching *sw, struct clv_switch_report *report,
+                             struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	struct store_version row;
+
+	CLV_TRY(api_worker_acquire(sw->ctx, &worker, err));
+	CLV_TRY(store_version_get(worker->store, sw->name, &row, err));
+	if (row.pub.residency == CLV_RESIDENCY_TOKEN)
+		CLV_TRY(enable_resident(sw, worker, &row, &report->changed, err));
+	else
+		CLV_TRY(commit(sw, worker, &row, &report->changed, err));
+	report->version = row.pub;
+	return CLV_OK;
+}
+
+static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                             const char *reason, enum model_verb verb,
+                             struct clv_switch_report *ret_report, struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.update",
+		                          .resource = name,
+		                          .reason = reason,
+		                          .change = true };
+	struct clv_switch_report report = { 0 };
+	struct switching sw = { .ctx = ctx, .reason = reason, .verb = verb };
+	struct clv_name parsed;
+	clv_rc rc;
+
+	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_VERSION, &parsed, err));
+	if (reason != NULL && strlen(reason) >= CLV_REASON_MAX)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the reason is too long: at most %d bytes",
+		                CLV_REASON_MAX - 1);
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	sw.grant = grant;
+	sw.name = &parsed;
+	rc = verb == MODEL_VERB_DISABLE ? disable_granted(&sw, &report, err)
+	                                : enable_granted(&sw, &report, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, name, err));
+	*ret_report = report;
+	return CLV_OK;
+}
+
+clv_rc clv_version_disable(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                           const char *reason, struct clv_switch_report *ret_report,
+                           struct clv_err *err)
+{
+	return switch_version(ctx, who, name, reason, MODEL_VERB_DISABLE, ret_report, err);
+}
+
+clv_rc clv_version_enable(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                          const char *reason, struct clv_switch_report *ret_report,
+                          struct clv_err *err)
+{
+	return switch_version(ctx, who, name, reason, MODEL_VERB_ENABLE, ret_report, err);
+}
