@@ -28,7 +28,7 @@
 #include "lib/base/banned.h"
 
 #define LOG_NAME "audit.jsonl"
-#define LOCK_WAIT_MS 2000 /* a repair takes microseconds; its process may have been stopped */
+#define LOCK_WAIT_MS 1000 /* a repair takes microseconds; but its process may be stopped */
 #define LOCK_PAUSE_US_MAX 1000
 
 struct audit {
@@ -203,6 +203,7 @@ static bool wait_lock(const struct audit *audit, short type, unsigned wait_ms)
 static void cut_torn(struct audit *audit, size_t len)
 {
 	off_t end = lseek(audit->fd, 0, SEEK_CUR); /* O_APPEND leaves it behind what was written */
+	bool was_torn = audit->torn;
 	struct stat st;
 
 	audit->torn = true;
@@ -210,7 +211,7 @@ static void cut_torn(struct audit *audit, size_t len)
 		return;
 	if (fstat(audit->fd, &st) == 0 && st.st_size == end &&
 	    ftruncate(audit->fd, end - (off_t) len) == 0)
-		audit->torn = false;
+		audit->torn = was_torn; /* by an earlier piece, before this one */
 }
 
 /* One write() for the whole line. With audit->lock and at least a shared file lock held. */
@@ -290,7 +291,7 @@ static bool ends_torn(const struct audit *audit)
 	struct stat st;
 	char last = '\n';
 
-	if (!wait_lock(audit, F_WRLCK, LOCK_WAIT_MS / 10))
+	if (!wait_lock(audit, F_WRLCK, LOCK_WAIT_MS / 5))
 		return false;
 	if (fstat(audit->fd, &st) == 0 && st.st_size > 0 &&
 	    pread(audit->fd, &last, 1, st.st_size - 1) != 1)
