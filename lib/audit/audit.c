@@ -28,7 +28,7 @@
 #include "lib/base/banned.h"
 
 #define LOG_NAME "audit.jsonl"
-#define LOCK_WAIT_MS 2000 /* a repair takes microseconds; its process may have been stopped */
+#define LOCK_WAIT_MS 1000 /* a repair takes microseconds; but its process may be stopped */
 #define LOCK_PAUSE_US_MAX 1000
 
 struct audit {
@@ -40,7 +40,8 @@ struct audit {
 
 /* ---- the line */
 
-/* Length of the UTF-8 character at `s`, 0 when there is none (RFC 3629: no surrogates, no excess).
+/* Length of the UTF-8 character beyond ASCII at `s`, 0 when there is none (RFC 3629: no surrogates,
+ * no excess).
  */
 static size_t utf8_len(const unsigned char *s)
 {
@@ -49,17 +50,16 @@ static size_t utf8_len(const unsigned char *s)
 		unsigned char low, high;   /* of the second */
 		unsigned char len;
 	} table[] = {
-		{ 0x00, 0x7f, 0x00, 0xff, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
 	};
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++) {
 		if (s[0] < table[i].first || s[0] > table[i].last)
 			continue;
-		if (table[i].len > 1 && (s[1] < table[i].low || s[1] > table[i].high))
+		if (s[1] < table[i].low || s[1] > table[i].high)
 			return 0;
 		for (size_t at = 2; at < table[i].len; at++) {
 			if (s[at] < 0x80 || s[at] > 0xbf) /* the final NUL stops it too */
@@ -92,6 +92,14 @@ static clv_rc add_text(struct clv_buf *line, const char *text, struct clv_err *e
 	return clv_buf_add(line, text, strlen(text), err);
 }
 
+/* Length of what can stand in a JSON string as it is, 0 for a byte that cannot. */
+static size_t plain_len(const unsigned char *s)
+{
+	if (*s < 0x20 || *s == '"' || *s == '\\')
+		return 0;
+	return *s < 0x80 ? 1 : utf8_len(s);
+}
+
 /* Plain runs are copied at once; only what needs an escape is looked at singly. */
 static clv_rc add_string(struct clv_buf *line, const char *string, struct clv_err *err)
 {
@@ -101,9 +109,9 @@ static clv_rc add_string(struct clv_buf *line, const char *string, struct clv_er
 
 	CLV_TRY(add_text(line, "\"", err));
 	while (*at != '\0') {
-		size_t len = utf8_len(at);
+		size_t len = plain_len(at);
 
-		if (len > 0 && *at >= 0x20 && *at != '"' && *at != '\\') {
+		if (len > 0) {
 			at += len;
 			continue;
 		}
@@ -203,6 +211,7 @@ static bool wait_lock(const struct audit *audit, short type, unsigned wait_ms)
 static void cut_torn(struct audit *audit, size_t len)
 {
 	off_t end = lseek(audit->fd, 0, SEEK_CUR); /* O_APPEND leaves it behind what was written */
+	bool was_torn = audit->torn;
 	struct stat st;
 
 	audit->torn = true;
@@ -210,7 +219,7 @@ static void cut_torn(struct audit *audit, size_t len)
 		return;
 	if (fstat(audit->fd, &st) == 0 && st.st_size == end &&
 	    ftruncate(audit->fd, end - (off_t) len) == 0)
-		audit->torn = false;
+		audit->torn = was_torn; /* by an earlier piece, before this one */
 }
 
 /* One write() for the whole line. With audit->lock and at least a shared file lock held. */
@@ -290,7 +299,7 @@ static bool ends_torn(const struct audit *audit)
 	struct stat st;
 	char last = '\n';
 
-	if (!wait_lock(audit, F_WRLCK, LOCK_WAIT_MS / 10))
+	if (!wait_lock(audit, F_WRLCK, LOCK_WAIT_MS / 5))
 		return false;
 	if (fstat(audit->fd, &st) == 0 && st.st_size > 0 &&
 	    pread(audit->fd, &last, 1, st.st_size - 1) != 1)

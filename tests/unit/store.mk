@@ -5,8 +5,18 @@ store_world = tests/unit/store_world.c tests/unit/store_world.h
 store_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_TEST_SRCDIR='"$(abs_srcdir)"'
 
 test_programs += \
+	tests/unit/test_audit \
+	tests/unit/test_store_change \
 	tests/unit/test_store_open \
 	tests/unit/test_store_rows
+
+tests_unit_test_audit_SOURCES = tests/unit/test_audit.c
+tests_unit_test_audit_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_audit_LDADD = $(test_libs)
+
+tests_unit_test_store_change_SOURCES = tests/unit/test_store_change.c $(store_world)
+tests_unit_test_store_change_CPPFLAGS = $(store_cppflags)
+tests_unit_test_store_change_LDADD = $(test_libs)
 
 tests_unit_test_store_open_SOURCES = tests/unit/test_store_open.c $(store_world)
 tests_unit_test_store_open_CPPFLAGS = $(store_cppflags)
