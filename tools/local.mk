@@ -20,7 +20,9 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/table.c
 tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 
-kmsctl_sources = \
+# Without main(), so that unit tests can have it too.
+noinst_LTLIBRARIES += tools/libkmsctl.la
+tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/every.c \
 	tools/kmsctl/kmsctl.h \
 	tools/kmsctl/names.c \
@@ -37,10 +39,12 @@ kmsctl_sources = \
 	tools/kmsctl/records.c \
 	tools/kmsctl/tables.c
 
+tools_libkmsctl_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
+
 bin_PROGRAMS += tools/kmsctl/kmsctl
-tools_kmsctl_kmsctl_SOURCES = $(kmsctl_sources) tools/kmsctl/main.c
+tools_kmsctl_kmsctl_SOURCES = tools/kmsctl/main.c
 tools_kmsctl_kmsctl_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 tools_kmsctl_kmsctl_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
-tools_kmsctl_kmsctl_LDADD = tools/libkmscommon.la libclaviger.la $(JANSSON_LIBS)
+tools_kmsctl_kmsctl_LDADD = tools/libkmsctl.la tools/libkmscommon.la libclaviger.la $(JANSSON_LIBS)
 
 EXTRA_DIST += tools/README.md

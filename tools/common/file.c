@@ -33,7 +33,6 @@ clv_rc kms_file_rc(int errnum)
 	case EROFS:
 	case ELOOP:
 	case ENAMETOOLONG:
-	case EBADF:
 		/* Not NOT_FOUND or PERMISSION_DENIED: those are about keys, and scripts branch on
 		 * them. */
 		return CLV_E_INVALID_ARGUMENT;
@@ -50,8 +49,10 @@ clv_rc kms_file_rc(int errnum)
 
 static clv_rc source_fail(const struct source *source, int errnum, struct clv_err *err)
 {
-	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot read %s file %.200s",
-			      source->what, source->path);
+	bool std = strcmp(source->path, "-") == 0;
+
+	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot read the %s from %.200s",
+			      source->what, std ? "standard input" : source->path);
 }
 
 static void source_close(struct source *source)
@@ -120,8 +121,8 @@ static clv_rc expect_end(const struct source *source, struct clv_err *err)
 	CLV_TRY(read_up_to(source, &byte, 1, &more, err));
 	explicit_bzero(&byte, 1);
 	if (more > 0 && source->expected < source->max)
-		return clv_fail(err, CLV_E_UNAVAILABLE, "%s file %.200s grew while it was read",
-				source->what, source->path);
+		return clv_fail(err, CLV_E_UNAVAILABLE, "the %s grew while it was read",
+				source->what);
 	if (more > 0)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"the %s has more than %zu bytes, which is the limit", source->what,

@@ -34,7 +34,7 @@ struct kms_sink {
 
 /*
  * Finds out early what would fail later: a folder, a missing one, a terminal that is refused.
- * Errors: CLV_E_INVALID_ARGUMENT; CLV_E_FAILED_PRECONDITION a terminal.
+ * Errors: CLV_E_INVALID_ARGUMENT.
  */
 CLV_MUST_USE clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err);
 

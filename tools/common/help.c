@@ -67,6 +67,7 @@ static void print_overview(FILE *to, const struct kms_tables *tables)
 	for (size_t i = 0; tables->nouns[i] != NULL; i++)
 		fprintf(to, "  %-16s %s\n", tables->nouns[i]->name, tables->nouns[i]->help);
 	print_common(to, tables);
+	fprintf(to, "\n`%s --version` prints the version.", tables->program);
 	fprintf(to, "\n`%s help COMMAND` says more, `%s help --all` everything; see also %s(1).\n",
 		tables->program, tables->program, tables->program);
 }
@@ -145,7 +146,7 @@ clv_rc kms_help_all(const struct kms_tables *tables, char **ret_text, struct clv
 			fputc('\n', to);
 		}
 	}
-	fputs("Options of every command:\n", to);
+	fprintf(to, "%s COMMAND\n    options of every command\n", tables->program);
 	print_opts(to, tables->common);
 	if (fclose(to) != 0) {
 		free(text);

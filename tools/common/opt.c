@@ -230,7 +230,7 @@ static clv_rc unknown_verb(const struct kms_args *args, const char *word, struct
 			consider(verb->name, word, &nearest, &best);
 	}
 	if (word == NULL)
-		return kms_usage(args, err, "`%s` needs one of: %s", args->noun->name, list);
+		return kms_usage(args, err, "`%s` needs a verb: %s", args->noun->name, list);
 	if (nearest != NULL)
 		return kms_usage(args, err, "`%s` has no `%.40s`; did you mean `%s`?",
 				 args->noun->name, word, nearest);

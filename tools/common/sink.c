@@ -23,22 +23,22 @@ struct target {
 	bool device;         /* may be a terminal */
 };
 
-static clv_rc sink_fail(const struct kms_sink *sink, int errnum, struct clv_err *err)
-{
-	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot write %s file %.200s",
-			      sink->what, sink->path);
-}
-
 static bool is_stdout(const struct kms_sink *sink)
 {
 	return strcmp(sink->path, "-") == 0;
+}
+
+static clv_rc sink_fail(const struct kms_sink *sink, int errnum, struct clv_err *err)
+{
+	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot write the %s to %.200s",
+			      sink->what, is_stdout(sink) ? "standard output" : sink->path);
 }
 
 static clv_rc refuse_terminal(const struct kms_sink *sink, int fd, struct clv_err *err)
 {
 	if (!sink->not_to_terminal || !isatty(fd))
 		return CLV_OK;
-	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 			"the %s would be shown on a terminal; use --force if that is meant",
 			sink->what);
 }

@@ -98,48 +98,78 @@ static void squeeze(unsigned widths[COLUMNS_MAX], size_t n, unsigned width)
 	}
 }
 
-/* A resource name differs from its neighbours at its end, so the end is what is kept. */
-static void print_cut(FILE *to, const char *cell, unsigned len, unsigned width)
-{
-	char shown[5];
-	unsigned drop = len - width + 2;
+/* A table being printed. */
+struct sheet {
+	FILE *to;
+	unsigned widths[COLUMNS_MAX];
+	size_t n;        /* columns */
+	unsigned blanks; /* owed before the next cell, so that no line ends in blanks */
+};
 
-	for (; drop > 0; drop--)
-		kms_show_char(&cell, shown);
-	fprintf(to, "..%s", cell);
+/* Cuts to `width`. A name differs from its neighbours at its end, so the end is what is kept. */
+static void cut(char cell[CELL_MAX], unsigned len, unsigned width)
+{
+	char kept[CELL_MAX];
+	const char *at = cell;
+	char shown[5];
+
+	for (unsigned drop = len - width + 2; drop > 0; drop--)
+		kms_show_char(&at, shown);
+	snprintf(kept, sizeof kept, "..%s", at);
+	memcpy(cell, kept, sizeof kept);
 }
 
-static void print_cell(FILE *to, const char *cell, unsigned len, unsigned width, bool last)
+static void print_cell(struct sheet *sheet, size_t column, char cell[CELL_MAX], unsigned len)
 {
+	unsigned width = sheet->widths[column];
+
 	if (len > width)
-		print_cut(to, cell, len, width);
-	else
-		fprintf(to, "%s%*s", cell, last ? 0 : (int) (width - len), "");
-	fprintf(to, "%*s", last ? 0 : GAP, "");
+		cut(cell, len, width);
+	if (len > 0)
+		fprintf(sheet->to, "%*s%s", (int) sheet->blanks, "", cell);
+	sheet->blanks = (len > 0 ? 0 : sheet->blanks) + GAP;
+	sheet->blanks += len < width ? width - len : 0;
+}
+
+static void end_line(struct sheet *sheet)
+{
+	fputc('\n', sheet->to);
+	sheet->blanks = 0;
+}
+
+static void print_titles(struct sheet *sheet, const struct kms_column *columns)
+{
+	char cell[CELL_MAX];
+
+	for (size_t c = 0; c < sheet->n; c++) {
+		unsigned len = show_into(cell, columns[c].title);
+
+		/* Of a title the beginning is what is known. */
+		if (len > sheet->widths[c]) {
+			len = sheet->widths[c];
+			cell[len] = '\0';
+		}
+		print_cell(sheet, c, cell, len);
+	}
+	end_line(sheet);
 }
 
 void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns, unsigned width)
 {
-	unsigned widths[COLUMNS_MAX];
+	struct sheet sheet = { .to = to };
 	char cell[CELL_MAX];
-	size_t n;
 
 	if (json_array_size(list) == 0)
 		return;
-	n = measure(list, columns, widths);
-	squeeze(widths, n, width);
-	for (size_t c = 0; c < n; c++) {
-		unsigned len = show_into(cell, columns[c].title);
-
-		print_cell(to, cell, len, widths[c], c + 1 == n);
-	}
-	fputc('\n', to);
+	sheet.n = measure(list, columns, sheet.widths);
+	squeeze(sheet.widths, sheet.n, width);
+	print_titles(&sheet, columns);
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		for (size_t c = 0; c < n; c++) {
+		for (size_t c = 0; c < sheet.n; c++) {
 			unsigned len = cell_of(json_array_get(list, i), &columns[c], cell);
 
-			print_cell(to, cell, len, widths[c], c + 1 == n);
+			print_cell(&sheet, c, cell, len);
 		}
-		fputc('\n', to);
+		end_line(&sheet);
 	}
 }

@@ -16,6 +16,23 @@ struct tally {
 	clv_rc last; /* meaningful when n > 0 */
 };
 
+static sigset_t end_signals(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	return ends;
+}
+
+void kms_every_prepare(void)
+{
+	sigset_t ends = end_signals();
+
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+}
+
 static int64_t mono_ns(void)
 {
 	struct timespec now;
@@ -89,12 +106,8 @@ clv_rc kms_every(int64_t every_ns, uint64_t count,
 	struct tally tally = { 0 };
 	struct clv_err why = { 0 };
 	int64_t at = mono_ns();
-	sigset_t ends;
+	sigset_t ends = end_signals();
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigprocmask(SIG_BLOCK, &ends, NULL);
 	for (;;) {
 		CLV_TRY(note(&tally, try_once(what, &why), &why, err));
 		if (tally.n == count)

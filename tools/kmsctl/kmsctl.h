@@ -118,6 +118,10 @@ CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 
 /* ---- decrypt --every (every.c) */
 
+/* Keeps SIGINT and SIGTERM for kms_every(). Before other threads start: one of them would take
+ * the signal and end the program. */
+void kms_every_prepare(void);
+
 /*
  * Calls try_once() every `every_ns` until SIGINT or SIGTERM, or `count` times (0: no end). Prints
  * a line whenever the outcome changes and a summary at the end. Returns what the last try gave.

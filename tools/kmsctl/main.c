@@ -53,6 +53,8 @@ static clv_rc run_verb(struct kms_run *run, struct clv_err *err)
 	KMS_AUTO(clv_ctx_free) struct clv_ctx *ctx = NULL;
 
 	CLV_TRY(kms_names_collect(run->args, &run->name, err));
+	if (kms_given(run->args, "every"))
+		kms_every_prepare();
 	if (run->args->verb->effect != KMS_ALONE) {
 		CLV_TRY(clv_ctx_open(&options, &ctx, err));
 		run->ctx = ctx;
