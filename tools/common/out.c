@@ -131,7 +131,6 @@ static clv_rc stdout_failed(int errnum, struct clv_err *err)
 
 static clv_rc flush(struct clv_err *err)
 {
-	errno = 0;
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return stdout_failed(errno != 0 ? errno : EIO, err);
 	return CLV_OK;
@@ -139,6 +138,7 @@ static clv_rc flush(struct clv_err *err)
 
 clv_rc kms_out_line(const char *line, struct clv_err *err)
 {
+	errno = 0;
 	kms_show(stdout, line);
 	fputc('\n', stdout);
 	return flush(err);
@@ -172,6 +172,7 @@ static void print_text(const struct kms_out *out)
 
 clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
 {
+	errno = 0; /* a long text fails while it is printed, not when it is flushed */
 	if (out->text != NULL)
 		fputs(out->text, stdout);
 	else if (out->doc != NULL && out->json)
