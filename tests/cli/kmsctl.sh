@@ -187,11 +187,11 @@ rc=0
 is 'plaintext to a closed output' "$rc" 7
 if command -v script >/dev/null; then
 	script -qec "'$kmsctl' decrypt $crypt --ciphertext-file cipher --plaintext-file -" /dev/null \
-		>tty 2>&1 </dev/null || true
-	is 'no plaintext on a terminal' "$(grep -c 'plain text' tty || true)" 0
+		>screen 2>&1 </dev/null || true
+	is 'no plaintext on a terminal' "$(grep -c 'plain text' screen || true)" 0
 	script -qec "'$kmsctl' decrypt $crypt --force --ciphertext-file cipher --plaintext-file -" \
-		/dev/null >tty 2>&1 </dev/null || true
-	is 'but with --force' "$(grep -c 'plain text' tty || true)" 1
+		/dev/null >screen 2>&1 </dev/null || true
+	is 'but with --force' "$(grep -c 'plain text' screen || true)" 1
 fi
 
 # ---- the switch
