@@ -5,6 +5,7 @@ include tests/unit/base.mk
 include tests/unit/store.mk
 include tests/unit/hsm.mk
 include tests/unit/api.mk
+include tests/unit/tools.mk
 include tests/cli/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk

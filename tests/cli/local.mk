@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+# The shipped kmsctl, as a user runs it.
+test_scripts += tests/cli/kmsctl.sh
+EXTRA_DIST += tests/snapshots/kmsctl-help.txt

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# kmsctl's parser, names, output and files, against the library with every symbol in reach.
+if HAVE_CMOCKA
+test_programs += \
+	tests/unit/test_kms_file \
+	tests/unit/test_kms_names \
+	tests/unit/test_kms_opt \
+	tests/unit/test_kms_out
+kms_test_libs = tools/libkmsctl.la tools/libkmscommon.la $(test_libs)
+kms_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+
+tests_unit_test_kms_file_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_file_LDADD = $(kms_test_libs)
+tests_unit_test_kms_names_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_names_LDADD = $(kms_test_libs)
+tests_unit_test_kms_opt_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_opt_LDADD = $(kms_test_libs)
+tests_unit_test_kms_out_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_out_LDADD = $(kms_test_libs)
+endif

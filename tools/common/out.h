@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one way out. A command hands over one result; it is printed once, at the end, so that
+ * standard output carries exactly one document or none. Notes and errors go to standard error.
+ */
+#ifndef TOOLS_COMMON_OUT_H
+#define TOOLS_COMMON_OUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <claviger/err.h>
+#include <jansson.h>
+
+/* A column of a table: where in the item its cell is. */
+struct kms_column {
+	const char *title;
+	const char *path; /* "name", "primary.state" */
+	bool last_part;   /* only what follows the last '/' */
+};
+
+/* What is going to be printed. Start with kms_out_init(), end with kms_out_done(). */
+struct kms_out {
+	bool json;
+	bool quiet;                       /* no notes */
+	json_t *doc;                      /* owned; NULL: nothing (yet) */
+	const char *table_field;          /* the member of doc that is a table; NULL: doc is it */
+	const struct kms_column *columns; /* of the table; NULL: no table */
+	char *text;                       /* owned; printed as it is, instead of doc */
+	json_t *warnings;                 /* owned; JSON mode adds them to doc */
+};
+
+void kms_out_init(struct kms_out *out, bool json, bool quiet);
+void kms_out_done(struct kms_out *out);
+
+/*
+ * The result: one thing, a list (columns end with a row without a title), or one thing with a
+ * member `field` that is a list. `doc` is taken, also on failure; NULL means that there was no
+ * memory to make it. Errors: CLV_E_RESOURCE_EXHAUSTED.
+ */
+CLV_MUST_USE clv_rc kms_out_record(struct kms_out *out, json_t *doc, struct clv_err *err);
+CLV_MUST_USE clv_rc kms_out_list(struct kms_out *out, json_t *doc, const struct kms_column *columns,
+				 struct clv_err *err);
+CLV_MUST_USE clv_rc kms_out_record_with(struct kms_out *out, json_t *doc, const char *field,
+					const struct kms_column *columns, struct clv_err *err);
+
+/* What was made or switched: `doc` in JSON, nothing on standard output otherwise (see notes). */
+CLV_MUST_USE clv_rc kms_out_made(struct kms_out *out, json_t *doc, struct clv_err *err);
+
+/* A result that is text in any format: help, a completion script. `text` is taken. */
+void kms_out_text(struct kms_out *out, char *text);
+
+/* A short confirmation on standard error; silent in JSON mode and with --quiet. */
+void kms_out_note(const struct kms_out *out, const char *fmt, ...) CLV_PRINTF(2, 3);
+
+/* A warning: on standard error, in JSON mode as a member "warnings" of the result. */
+void kms_out_warn(struct kms_out *out, const char *fmt, ...) CLV_PRINTF(2, 3);
+
+/* One line to standard output, at once. Errors: as kms_out_finish(). */
+CLV_MUST_USE clv_rc kms_out_line(const char *line, struct clv_err *err);
+
+/*
+ * Prints the result and makes sure that it went out.
+ * Errors: CLV_E_RESOURCE_EXHAUSTED the disk is full; CLV_E_UNAVAILABLE it could not be written.
+ */
+CLV_MUST_USE clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err);
+
+/* The one line (or in JSON the one object) on standard error that ends a failed command. */
+void kms_out_error(bool json, const char *where, clv_rc rc, const struct clv_err *err);
+
+/* ---- building records: a failure makes *rec NULL, which kms_out_*() then reports */
+
+void kms_put(json_t **rec, const char *key, json_t *value); /* `value` is taken */
+void kms_put_text(json_t **rec, const char *key, const char *text);
+void kms_put_time(json_t **rec, const char *key, int64_t ns);
+void kms_put_number(json_t **rec, const char *key, uint64_t number);
+void kms_append(json_t **array, json_t *value); /* `value` is taken */
+
+/* ---- printing for people */
+
+/*
+ * Takes the character at *at (UTF-8) and moves on. What a terminal would obey instead of show
+ * comes back as "?": labels and reasons were written by others. `to` is NUL-terminated.
+ */
+void kms_show_char(const char **at, char to[5]);
+void kms_show(FILE *to, const char *text);
+
+/* `field: value` lines; `skip`, when not NULL, is a member to leave out. */
+void kms_print_record(FILE *to, const json_t *record, const char *skip);
+
+/* An aligned table, `width` characters wide at most where that is possible; 0: any width. */
+void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
+		     unsigned width);
+
+/* Characters in a line of the terminal that standard output is; 0: it is none. */
+unsigned kms_terminal_width(void);
+
+#endif

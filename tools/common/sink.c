@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing whole files: into a new file in the same folder, which takes the name once it is
+ * complete. No stdio: it would keep a copy of a plaintext in memory that nobody wipes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/common/auto.h"
+#include "tools/common/file.h"
+
+/* A sink with its path looked at. */
+struct target {
+	const struct kms_sink *sink;
+	char path[PATH_MAX]; /* where the name leads, symbolic links followed */
+	bool in_place;       /* a pipe or a device: written to as it is */
+	bool device;         /* may be a terminal */
+};
+
+static bool is_stdout(const struct kms_sink *sink)
+{
+	return strcmp(sink->path, "-") == 0;
+}
+
+static clv_rc sink_fail(const struct kms_sink *sink, int errnum, struct clv_err *err)
+{
+	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot write the %s to %.200s",
+			      sink->what, is_stdout(sink) ? "standard output" : sink->path);
+}
+
+static clv_rc refuse_terminal(const struct kms_sink *sink, int fd, struct clv_err *err)
+{
+	if (!sink->not_to_terminal || !isatty(fd))
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"the %s would be shown on a terminal; use --force if that is meant",
+			sink->what);
+}
+
+/* ---- looking at the target */
+
+static clv_rc look(const struct kms_sink *sink, struct target *target, struct clv_err *err)
+{
+	struct stat st;
+
+	*target = (struct target){ .sink = sink };
+	if (lstat(sink->path, &st) != 0 && errno != ENOENT)
+		return sink_fail(sink, errno, err);
+	/* A rename would replace the link; what is meant is the file that it leads to. */
+	if (stat(sink->path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return sink_fail(sink, EISDIR, err);
+		target->in_place = !S_ISREG(st.st_mode);
+		target->device = S_ISCHR(st.st_mode);
+		if (!target->in_place && realpath(sink->path, target->path) == NULL)
+			return sink_fail(sink, errno, err);
+	}
+	if (target->path[0] == '\0' &&
+	    snprintf(target->path, sizeof target->path, "%s", sink->path) >= PATH_MAX - 16)
+		return sink_fail(sink, ENAMETOOLONG, err);
+	return CLV_OK;
+}
+
+/* The folder part of a path, with its last slash; empty for the working directory. */
+static int folder_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? (int) (slash - path) + 1 : 0;
+}
+
+static clv_rc check_folder(const struct target *target, struct clv_err *err)
+{
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof folder, "%.*s.", folder_len(target->path), target->path);
+	if (access(folder, W_OK | X_OK) != 0)
+		return sink_fail(target->sink, errno, err);
+	return CLV_OK;
+}
+
+/* A pipe is left alone: whoever reads it would take an early open and close for its end. */
+static clv_rc check_in_place(const struct target *target, struct clv_err *err)
+{
+	clv_rc rc;
+	int fd;
+
+	if (!target->device)
+		return CLV_OK;
+	fd = open(target->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return sink_fail(target->sink, errno, err);
+	rc = refuse_terminal(target->sink, fd, err);
+	close(fd);
+	return rc;
+}
+
+clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err)
+{
+	struct target target;
+
+	if (is_stdout(sink))
+		return refuse_terminal(sink, STDOUT_FILENO, err);
+	CLV_TRY(look(sink, &target, err));
+	return target.in_place ? check_in_place(&target, err) : check_folder(&target, err);
+}
+
+/* ---- writing */
+
+/* 0, or the errno. */
+static int write_all(int fd, struct clv_bytes bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.data, bytes.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno;
+		bytes.data += n;
+		bytes.len -= (size_t) n;
+	}
+	return 0;
+}
+
+static clv_rc write_in_place(const struct target *target, struct clv_bytes bytes,
+			     struct clv_err *err)
+{
+	int fd = open(target->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	int errnum;
+	clv_rc rc;
+
+	if (fd < 0)
+		return sink_fail(target->sink, errno, err);
+	rc = refuse_terminal(target->sink, fd, err);
+	errnum = rc == CLV_OK ? write_all(fd, bytes) : 0;
+	if (close(fd) != 0 && errnum == 0)
+		errnum = errno;
+	return errnum != 0 ? sink_fail(target->sink, errnum, err) : rc;
+}
+
+/* Fills the new file and gives it its name. 0, or the errno. */
+static int fill_and_name(const struct target *target, int fd, const char *temporary,
+			 struct clv_bytes bytes)
+{
+	int errnum = write_all(fd, bytes);
+
+	if (errnum == 0 && fchmod(fd, target->sink->mode) != 0)
+		errnum = errno;
+	if (errnum == 0 && target->sink->sync && fsync(fd) != 0)
+		errnum = errno;
+	if (close(fd) != 0 && errnum == 0)
+		errnum = errno;
+	if (errnum == 0 && rename(temporary, target->path) != 0)
+		errnum = errno;
+	return errnum;
+}
+
+static int replace(const struct target *target, struct clv_bytes bytes)
+{
+	char temporary[PATH_MAX + 16];
+	int errnum, fd;
+
+	snprintf(temporary, sizeof temporary, "%.*s.kmsctl.XXXXXX", folder_len(target->path),
+		 target->path);
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	errnum = fill_and_name(target, fd, temporary, bytes);
+	if (errnum != 0)
+		unlink(temporary);
+	return errnum;
+}
+
+/* Signals that end the program wait until the new file has its name or is gone. */
+static clv_rc replace_unbroken(const struct target *target, struct clv_bytes bytes,
+			       struct clv_err *err)
+{
+	sigset_t blocked, before;
+	int errnum;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGINT);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGHUP);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
+	errnum = replace(target, bytes);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return errnum != 0 ? sink_fail(target->sink, errnum, err) : CLV_OK;
+}
+
+clv_rc kms_sink_write(const struct kms_sink *sink, struct clv_bytes bytes, struct clv_err *err)
+{
+	struct target target;
+	int errnum;
+
+	if (is_stdout(sink)) {
+		CLV_TRY(refuse_terminal(sink, STDOUT_FILENO, err));
+		errnum = write_all(STDOUT_FILENO, bytes);
+		return errnum != 0 ? sink_fail(sink, errnum, err) : CLV_OK;
+	}
+	CLV_TRY(look(sink, &target, err));
+	return target.in_place ? write_in_place(&target, bytes, err)
+			       : replace_unbroken(&target, bytes, err);
+}
+
+clv_rc kms_make_parents(const char *path, struct clv_err *err)
+{
+	char folder[PATH_MAX];
+
+	for (const char *at = path + 1; (at = strchr(at, '/')) != NULL; at++) {
+		snprintf(folder, sizeof folder, "%.*s", (int) (at - path), path);
+		if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+			return clv_fail_errno(err, kms_file_rc(errno), errno,
+					      "cannot make folder %.200s", folder);
+	}
+	return CLV_OK;
+}

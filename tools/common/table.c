@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Aligned tables that fit the terminal. Not for JSON, which has every field at full length. */
+#include <string.h>
+
+#include "tools/common/out.h"
+
+#define COLUMNS_MAX 16
+#define CELL_MAX 512  /* bytes of one cell, with the final NUL; names have 352 */
+#define WIDTH_LEAST 5 /* a column is never cut below this */
+#define GAP 2         /* blanks between columns */
+
+/* Walks "primary.state" into the item. NULL when a member on the way is missing. */
+static const json_t *at_path(const json_t *item, const char *path)
+{
+	char key[64];
+
+	while (item != NULL && *path != '\0') {
+		size_t len = strcspn(path, ".");
+
+		snprintf(key, sizeof key, "%.*s", (int) len, path);
+		item = json_object_get(item, key);
+		path += len;
+		path += *path == '.';
+	}
+	return item;
+}
+
+/* Copies what may be shown of `text`, whole characters only; returns how many they are. */
+static unsigned show_into(char cell[CELL_MAX], const char *text)
+{
+	unsigned n = 0;
+	size_t used = 0;
+	char shown[5];
+
+	while (*text != '\0' && used + sizeof shown <= CELL_MAX) {
+		kms_show_char(&text, shown);
+		memcpy(cell + used, shown, strlen(shown));
+		used += strlen(shown);
+		n++;
+	}
+	cell[used] = '\0';
+	return n;
+}
+
+/* The text of a cell; returns its width in characters. */
+static unsigned cell_of(const json_t *item, const struct kms_column *column, char cell[CELL_MAX])
+{
+	const json_t *value = at_path(item, column->path);
+	const char *text = json_string_value(value);
+	const char *slash;
+	char number[32];
+
+	if (json_is_integer(value)) {
+		snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		text = number;
+	} else if (json_is_boolean(value)) {
+		text = json_is_true(value) ? "yes" : "no";
+	}
+	if (text == NULL)
+		text = "";
+	slash = strrchr(text, '/');
+	return show_into(cell, column->last_part && slash != NULL ? slash + 1 : text);
+}
+
+static size_t measure(const json_t *list, const struct kms_column *columns,
+		      unsigned widths[COLUMNS_MAX])
+{
+	char cell[CELL_MAX];
+	size_t n = 0;
+
+	for (; n < COLUMNS_MAX && columns[n].title != NULL; n++) {
+		widths[n] = (unsigned) strlen(columns[n].title);
+		for (size_t i = 0; i < json_array_size(list); i++) {
+			unsigned w = cell_of(json_array_get(list, i), &columns[n], cell);
+
+			widths[n] = w > widths[n] ? w : widths[n];
+		}
+	}
+	return n;
+}
+
+/* Takes from the widest column, one character at a time, until all of them fit. */
+static void squeeze(unsigned widths[COLUMNS_MAX], size_t n, unsigned width)
+{
+	unsigned total = (unsigned) (n - 1) * GAP;
+
+	for (size_t i = 0; i < n; i++)
+		total += widths[i];
+	while (width != 0 && total > width) {
+		size_t widest = 0;
+
+		for (size_t i = 1; i < n; i++)
+			widest = widths[i] > widths[widest] ? i : widest;
+		if (widths[widest] <= WIDTH_LEAST)
+			return;
+		widths[widest]--;
+		total--;
+	}
+}
+
+/* A table being printed. */
+struct sheet {
+	FILE *to;
+	unsigned widths[COLUMNS_MAX];
+	size_t n;        /* columns */
+	unsigned blanks; /* owed before the next cell, so that no line ends in blanks */
+};
+
+/* Cuts to `width`. A name differs from its neighbours at its end, so the end is what is kept. */
+static void cut(char cell[CELL_MAX], unsigned len, unsigned width)
+{
+	char kept[CELL_MAX];
+	const char *at = cell;
+	char shown[5];
+
+	for (unsigned drop = len - width + 2; drop > 0; drop--)
+		kms_show_char(&at, shown);
+	snprintf(kept, sizeof kept, "..%s", at);
+	memcpy(cell, kept, sizeof kept);
+}
+
+static void print_cell(struct sheet *sheet, size_t column, char cell[CELL_MAX], unsigned len)
+{
+	unsigned width = sheet->widths[column];
+
+	if (len > width)
+		cut(cell, len, width);
+	if (len > 0)
+		fprintf(sheet->to, "%*s%s", (int) sheet->blanks, "", cell);
+	sheet->blanks = (len > 0 ? 0 : sheet->blanks) + GAP;
+	sheet->blanks += len < width ? width - len : 0;
+}
+
+static void end_line(struct sheet *sheet)
+{
+	fputc('\n', sheet->to);
+	sheet->blanks = 0;
+}
+
+static void print_titles(struct sheet *sheet, const struct kms_column *columns)
+{
+	char cell[CELL_MAX];
+
+	for (size_t c = 0; c < sheet->n; c++) {
+		unsigned len = show_into(cell, columns[c].title);
+
+		/* Of a title the beginning is what is known. */
+		if (len > sheet->widths[c]) {
+			len = sheet->widths[c];
+			cell[len] = '\0';
+		}
+		print_cell(sheet, c, cell, len);
+	}
+	end_line(sheet);
+}
+
+void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns, unsigned width)
+{
+	struct sheet sheet = { .to = to };
+	char cell[CELL_MAX];
+
+	if (json_array_size(list) == 0)
+		return;
+	sheet.n = measure(list, columns, sheet.widths);
+	squeeze(sheet.widths, sheet.n, width);
+	print_titles(&sheet, columns);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		for (size_t c = 0; c < sheet.n; c++) {
+			unsigned len = cell_of(json_array_get(list, i), &columns[c], cell);
+
+			print_cell(&sheet, c, cell, len);
+		}
+		end_line(&sheet);
+	}
+}

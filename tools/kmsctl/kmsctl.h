@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the nouns share. A verb gets a struct kms_run, makes one library call, hands back a record.
+ */
+#ifndef TOOLS_KMSCTL_KMSCTL_H
+#define TOOLS_KMSCTL_KMSCTL_H
+
+#include <sys/types.h>
+
+#include <claviger/claviger.h>
+
+#include "tools/common/auto.h"
+#include "tools/common/env.h"
+#include "tools/common/opt.h"
+#include "tools/common/out.h"
+
+/* One run of one verb. Everything is borrowed for its length. */
+struct kms_run {
+	const struct kms_args *args;
+	struct kms_out *out;
+	struct clv_ctx *ctx; /* NULL for verbs that are KMS_ALONE */
+	const char *home;
+	bool home_is_default;
+	mode_t umask;         /* the user's own; ours is 077 */
+	struct clv_name name; /* what the verb works on; kind is at least the verb's */
+	char full[CLV_NAME_MAX];
+};
+
+extern const struct kms_tables kmsctl_tables;
+
+extern const struct kms_noun kms_noun_init;
+extern const struct kms_noun kms_noun_location;
+extern const struct kms_noun kms_noun_keyring;
+extern const struct kms_noun kms_noun_key;
+extern const struct kms_noun kms_noun_version;
+extern const struct kms_noun kms_noun_encrypt;
+extern const struct kms_noun kms_noun_decrypt;
+extern const struct kms_noun kms_noun_status;
+extern const struct kms_noun kms_noun_token;
+extern const struct kms_noun kms_noun_help;
+extern const struct kms_noun kms_noun_completion;
+
+/* ---- rows that several tables have */
+
+#define OPT_LOCATION                                                                               \
+	{                                                                                          \
+		"location", 0, "LOCATION", KMS_TEXT, 0, "location, unless a full name says it"     \
+	}
+#define OPT_KEYRING                                                                                \
+	{                                                                                          \
+		"keyring", 0, "KEYRING", KMS_TEXT, 0, "key ring, unless a full name says it"       \
+	}
+#define OPT_KEY                                                                                    \
+	{                                                                                          \
+		"key", 0, "KEY", KMS_TEXT, 0, "key, or its full name"                              \
+	}
+#define OPT_LIMIT                                                                                  \
+	{                                                                                          \
+		"limit", 0, "N", KMS_COUNT, 0, "list at most N"                                    \
+	}
+#define OPT_SOFTHSM_MODULE                                                                         \
+	{                                                                                          \
+		"softhsm-module", 0, "FILE", KMS_FILE, 0,                                          \
+			"SoftHSM's PKCS#11 library, if not the usual"                              \
+	}
+#define OPT_END                                                                                    \
+	{                                                                                          \
+		0                                                                                  \
+	}
+
+/* ---- names (names.c) */
+
+/*
+ * Puts together what the verb works on, from its argument and from --location, --keyring, --key
+ * and --version, each an id or a full name. The project stays empty when no part says it.
+ * Errors: CLV_E_INVALID_ARGUMENT a bad id, a part that is missing, parts that contradict.
+ */
+CLV_MUST_USE clv_rc kms_names_collect(const struct kms_args *args, struct clv_name *ret_name,
+				      struct clv_err *err);
+
+/* Writes `home_project` in where the line and the environment name no project. */
+CLV_MUST_USE clv_rc kms_names_finish(const struct kms_args *args, const char *home_project,
+				     struct clv_name *name, char full[CLV_NAME_MAX],
+				     struct clv_err *err);
+
+/* The location that `text`, an id or a full name, means in this project. */
+CLV_MUST_USE clv_rc kms_location_of(const struct kms_args *args, const char *project,
+				    const char *text, char ret_full[CLV_NAME_MAX],
+				    struct clv_err *err);
+
+/* --project, else CLAVIGER_PROJECT, else NULL. */
+const char *kms_project_asked(const struct kms_args *args);
+
+/* ---- records (records.c): JSON with Cloud KMS's field names; NULL when there is no memory */
+
+json_t *kms_record_location(const void *location); /* struct clv_location */
+json_t *kms_record_key_ring(const void *ring);     /* struct clv_key_ring */
+json_t *kms_record_key(const void *key);           /* struct clv_key */
+json_t *kms_record_version(const void *version);   /* struct clv_version */
+json_t *kms_record_token(const void *token);       /* struct clv_token */
+json_t *kms_record_switch(const struct clv_switch_report *report);
+json_t *kms_record_probe(const struct clv_probe *probe);
+json_t *kms_record_status(const struct clv_status *status);
+
+/* ---- lists (paging.c) */
+
+/* How one kind of thing is listed. Every item begins with its name. */
+struct kms_pager {
+	size_t item_size;
+	/* One page behind the id `after` (NULL: from the first); *ret_items as in key.h. */
+	clv_rc (*page)(struct kms_run *run, const char *after, size_t limit, void **ret_items,
+		       size_t *ret_n, struct clv_err *err);
+	json_t *(*record)(const void *item);
+};
+
+/* All pages, or as many items as --limit says, handed to run->out. */
+CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
+			     const struct kms_column *columns, struct clv_err *err);
+
+/* ---- decrypt --every (every.c) */
+
+/* Keeps SIGINT and SIGTERM for kms_every(). Before other threads start: one of them would take
+ * the signal and end the program. */
+void kms_every_prepare(void);
+
+/*
+ * Calls try_once() every `every_ns` until SIGINT or SIGTERM, or `count` times (0: no end). Prints
+ * a line whenever the outcome changes and a summary at the end. Returns what the last try gave.
+ */
+CLV_MUST_USE clv_rc kms_every(int64_t every_ns, uint64_t count,
+			      clv_rc (*try_once)(void *what, struct clv_err *err), void *what,
+			      struct clv_err *err);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Library types as JSON, with Cloud KMS's field names where it has one. No I/O. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/kmsctl/kmsctl.h"
+
+static const char *last_part(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash != NULL ? slash + 1 : name;
+}
+
+/* Fields that are empty are left out, as Cloud KMS does. */
+static void put_if(json_t **rec, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		kms_put_text(rec, key, text);
+}
+
+json_t *kms_record_location(const void *p)
+{
+	const struct clv_location *location = p;
+	json_t *rec = json_object();
+
+	kms_put_text(&rec, "name", location->name);
+	kms_put_text(&rec, "locationId", last_part(location->name));
+	kms_put_time(&rec, "createTime", location->create_time);
+	kms_put_number(&rec, "tokenCount", location->n_tokens);
+	return rec;
+}
+
+json_t *kms_record_key_ring(const void *p)
+{
+	const struct clv_key_ring *ring = p;
+	json_t *rec = json_object();
+
+	kms_put_text(&rec, "name", ring->name);
+	kms_put_time(&rec, "createTime", ring->create_time);
+	return rec;
+}
+
+static json_t *primary_of(const struct clv_key *key)
+{
+	json_t *rec = json_object();
+	char name[CLV_NAME_MAX + 40];
+
+	snprintf(name, sizeof name, "%s/cryptoKeyVersions/%ju", key->name,
+		 (uintmax_t) key->primary);
+	kms_put_text(&rec, "name", name);
+	kms_put_text(&rec, "state", clv_state_name(key->primary_state));
+	return rec;
+}
+
+json_t *kms_record_key(const void *p)
+{
+	const struct clv_key *key = p;
+	json_t *rec = json_object();
+	json_t *template = json_object();
+
+	kms_put_text(&rec, "name", key->name);
+	kms_put_text(&rec, "purpose", clv_purpose_name(key->purpose));
+	kms_put_time(&rec, "createTime", key->create_time);
+	kms_put_text(&template, "algorithm", clv_algorithm_name(key->algorithm));
+	kms_put_text(&template, "protectionLevel", clv_protection_name(key->protection));
+	kms_put(&rec, "versionTemplate", template);
+	if (key->primary != 0)
+		kms_put(&rec, "primary", primary_of(key));
+	kms_put_text(&rec, "residency", clv_residency_name(key->residency));
+	return rec;
+}
+
+json_t *kms_record_version(const void *p)
+{
+	const struct clv_version *version = p;
+	json_t *rec = json_object();
+	char uid[CLV_UID_LEN * 2 + 1];
+
+	for (size_t i = 0; i < CLV_UID_LEN; i++)
+		snprintf(uid + 2 * i, 3, "%02x", version->uid[i]);
+	kms_put_text(&rec, "name", version->name);
+	kms_put_text(&rec, "state", clv_state_name(version->state));
+	kms_put_text(&rec, "protectionLevel", clv_protection_name(version->protection));
+	kms_put_text(&rec, "algorithm", clv_algorithm_name(version->algorithm));
+	kms_put_time(&rec, "createTime", version->create_time);
+	kms_put_time(&rec, "generateTime", version->generate_time);
+	kms_put_text(&rec, "residency", clv_residency_name(version->residency));
+	kms_put_text(&rec, "uid", uid);
+	kms_put_time(&rec, "stateTime", version->state_time);
+	put_if(&rec, "statePrincipal", version->state_principal);
+	put_if(&rec, "stateReason", version->state_reason);
+	return rec;
+}
+
+json_t *kms_record_switch(const struct clv_switch_report *report)
+{
+	json_t *rec = kms_record_version(&report->version);
+	json_t *change = json_object();
+	char waited[CLV_DURATION_TEXT_MAX];
+
+	clv_duration_format(report->waited_ns, waited);
+	kms_put(&change, "changed", json_boolean(report->changed));
+	kms_put_text(&change, "waited", waited);
+	kms_put_number(&change, "holders", report->holders);
+	kms_put(&change, "tokenPending", json_boolean(report->token_pending));
+	if (report->token_pending)
+		put_if(&change, "tokenPendingWhy", report->token_pending_why);
+	kms_put(&rec, "switch", change);
+	return rec;
+}
+
+json_t *kms_record_token(const void *p)
+{
+	const struct clv_token *token = p;
+	json_t *rec = json_object();
+
+	kms_put_text(&rec, "location", token->location);
+	kms_put_text(&rec, "label", token->label);
+	kms_put_text(&rec, "serial", token->serial);
+	kms_put_text(&rec, "manufacturer", token->manufacturer);
+	kms_put_text(&rec, "model", token->model);
+	kms_put_text(&rec, "uri", token->uri);
+	kms_put_time(&rec, "attachTime", token->attach_time);
+	put_if(&rec, "logKeyPem", token->log_key_pem);
+	return rec;
+}
+
+/* ---- probes */
+
+static json_t *rows_of(const struct clv_probe *probe)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < probe->n_rows; i++) {
+		const struct clv_probe_row *row = &probe->rows[i];
+		json_t *rec = json_object();
+
+		kms_put_text(&rec, "topic", row->topic);
+		kms_put_text(&rec, "name", row->name);
+		kms_put_text(&rec, "result", clv_probe_result_name(row->result));
+		put_if(&rec, "note", row->note);
+		kms_append(&rows, rec);
+	}
+	return rows;
+}
+
+json_t *kms_record_probe(const struct clv_probe *probe)
+{
+	json_t *rec = json_object();
+
+	kms_put_text(&rec, "label", probe->label);
+	kms_put_text(&rec, "serial", probe->serial);
+	kms_put_text(&rec, "manufacturer", probe->manufacturer);
+	kms_put_text(&rec, "model", probe->model);
+	put_if(&rec, "hardwareVersion", probe->hardware_version);
+	put_if(&rec, "firmwareVersion", probe->firmware_version);
+	kms_put_text(&rec, "module", probe->module_path);
+	put_if(&rec, "library", probe->library);
+	put_if(&rec, "libraryVersion", probe->library_version);
+	put_if(&rec, "cryptokiVersion", probe->cryptoki_version);
+	kms_put(&rec, "validatedModule", json_boolean(probe->validated_module));
+	put_if(&rec, "validationNote", probe->validation_note);
+	kms_put_number(&rec, "maxSessions", probe->max_sessions);
+	kms_put_number(&rec, "openSessions", probe->open_sessions);
+	kms_put_number(&rec, "minPinLength", probe->min_pin);
+	kms_put_number(&rec, "maxPinLength", probe->max_pin);
+	kms_put(&rec, "capabilities", rows_of(probe));
+	return rec;
+}
+
+/* ---- status */
+
+static json_t *status_location(const struct clv_status_location *location)
+{
+	json_t *rec = json_object();
+
+	kms_put_text(&rec, "locationId", location->id);
+	kms_put_text(&rec, "tokenLabel", location->token_label);
+	kms_put_text(&rec, "tokenSerial", location->token_serial);
+	kms_put_number(&rec, "tokenCount", location->n_tokens);
+	kms_put_text(&rec, "tokenStatus", clv_rc_name(location->token_rc));
+	if (location->token_rc != CLV_OK)
+		put_if(&rec, "tokenMessage", location->token_text);
+	kms_put_number(&rec, "keyRings", location->n_key_rings);
+	kms_put_number(&rec, "keys", location->n_keys);
+	kms_put_number(&rec, "versionsEnabled", location->n_versions_enabled);
+	kms_put_number(&rec, "versionsDisabled", location->n_versions_disabled);
+	kms_put_number(&rec, "tokenPending", location->n_token_pending);
+	return rec;
+}
+
+json_t *kms_record_status(const struct clv_status *status)
+{
+	json_t *rec = json_object();
+	json_t *locations = json_array();
+
+	kms_put_text(&rec, "home", status->home);
+	kms_put_text(&rec, "project", status->project);
+	kms_put_text(&rec, "owner", status->owner);
+	kms_put(&rec, "schema", json_integer(status->schema));
+	kms_put_number(&rec, "generation", status->generation);
+	kms_put_number(&rec, "auditBytes", status->audit_bytes);
+	for (size_t i = 0; i < status->n_locations; i++)
+		kms_append(&locations, status_location(&status->locations[i]));
+	kms_put(&rec, "locations", locations);
+	return rec;
+}
