@@ -53,7 +53,7 @@ leave()
 {
 	status=$?
 	trap - EXIT
-	if [ -n "$reader" ]; then kill "$reader" 2>/dev/null || true; fi
+	if [ -n "$reader" ]; then kill -KILL "$reader" 2>/dev/null || true; fi
 	exit "$status"
 }
 trap leave EXIT

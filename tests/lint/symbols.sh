@@ -43,7 +43,8 @@ same 'the version script names what symbols.txt lists' tests/lint/symbols.txt "$
 library=${top_builddir:-.}/.libs/libclaviger.so
 if [ -e "$library" ]; then
 	# The node of the version script is a symbol of type A.
-	built=$("${NM:-nm}" -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
+	# shellcheck disable=SC2086 # NM may come with an option
+	built=$(${NM:-nm} -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
 		sort -u)
 	same 'the library exports what symbols.txt lists' tests/lint/symbols.txt "$listed" \
 		libclaviger.so "$built"
