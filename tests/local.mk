@@ -32,7 +32,6 @@ san_env = \
 tool_env = NM="$(NM)" FUZZ_PROGRAMS="$(fuzz_programs)"
 run_tests = $(san_env) $(tool_env) $(top_srcdir)/tests/run --srcdir "$(abs_top_srcdir)" \
 	--builddir "$(abs_top_builddir)"
-fuzz_replay = $(if $(strip $(fuzz_programs)),tests/support/fuzz.sh)
 memcheck_run = $(LIBTOOL) --mode=execute valgrind --quiet --error-exitcode=99 --leak-check=full \
 	--errors-for-leak-kinds=definite --track-fds=no --num-callers=30 \
 	--suppressions=$(abs_top_srcdir)/tests/support/valgrind.supp
@@ -40,10 +39,11 @@ memcheck_run = $(LIBTOOL) --mode=execute valgrind --quiet --error-exitcode=99 --
 # An empty list must not look like a success.
 need = @if test -z "$(strip $(1))"; then echo "$@: nothing is in $(2), so there is nothing to run" >&2; exit 1; fi
 
-# check-am has built check_PROGRAMS when it comes here; the fuzz targets replay their seeds.
+# check-am has built check_PROGRAMS when it comes here; without arguments a fuzz target replays
+# its seeds, whatever it was linked with.
 check-local:
 	@$(MAKE) $(AM_MAKEFLAGS) test-programs
-	@$(run_tests) --label check $(test_programs) $(test_scripts) $(fuzz_replay)
+	@$(run_tests) --label check $(test_programs) $(fuzz_programs) $(test_scripts)
 
 # Everything that tests need, for the targets that are not `check`.
 test-build: all
@@ -65,7 +65,7 @@ if SANITIZED
 	@echo "memcheck: valgrind and sanitizers exclude each other; configure without them" >&2; exit 1
 else
 	@$(run_tests) --label memcheck --timeout $${TEST_TIMEOUT-900} --logs memcheck-logs \
-		--wrap "$(memcheck_run)" $(test_programs)
+		--wrap "$(memcheck_run)" $(test_programs) $(fuzz_programs)
 endif
 
 # Each program prints its lines and writes what BENCH_JSON names.
