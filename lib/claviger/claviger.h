@@ -15,7 +15,7 @@
 #include <claviger/time.h>
 #include <claviger/token.h>
 
-/* The version of the library in use, e.g. "0.1.0". Static. */
+/* The version of the library in use, e.g. "1.2.3". Static. */
 const char *clv_version_text(void);
 
 #endif

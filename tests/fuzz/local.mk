@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each target replays its seeds in `make check`; see tests/support/fuzz.h.
-test_programs += \
+fuzz_programs += \
 	tests/fuzz/clv1_fuzz \
 	tests/fuzz/name_fuzz \
 	tests/fuzz/time_fuzz

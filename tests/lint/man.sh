@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# `kmsctl help --all` and kmsctl(1) name the same commands and options. In the help, a line
+# `kmsctl NOUN VERB ...` begins a command and a line of two blanks and `--name` is an option of
+# it. In the page, a subsection (.SS or .Ss) `kmsctl NOUN VERB ...` begins a command, and a tag
+# (the line after .TP, .It, .OP) is an option.
+set -eu
+# shellcheck source=tests/lint/lib.sh
+. "${srcdir:?}/tests/lint/lib.sh"
+LC_ALL=C
+export LC_ALL
+kmsctl=${KMSCTL:-${top_builddir:-.}/tools/kmsctl/kmsctl}
+page=man/kmsctl.1
+[ -x "$kmsctl" ] || skip_all "kmsctl is not built"
+[ -e "$page" ] || skip_all "there is no $page"
+
+# pairs: from lines `kmsctl NOUN VERB ...` and `  --name` to sorted lines `NOUN VERB` and
+# `NOUN VERB --name`. A command's words are those of lower-case letters and hyphens.
+pairs()
+{
+	awk '
+	/^kmsctl( |$)/ {
+		command = ""
+		for (i = 2; i <= NF && $i ~ /^[a-z][a-z-]*$/; i++)
+			command = command (command == "" ? "" : " ") $i
+		if (command != "") print command
+		next
+	}
+	/^  (-[A-Za-z0-9], )?--[a-z]/ {
+		match($0, /--[a-z0-9-]+/)
+		print (command == "" ? "(all)" : command) " " substr($0, RSTART, RLENGTH)
+	}' | sort -u
+}
+
+# The page without its markup, in the form of the help.
+page_text()
+{
+	perl -ne '
+		s/\\-/-/g; s/\\f(?:\[\w*\]|\(..|.)//g; s/\\&//g; s/\\ / /g;
+		if (/^\.S[Hh]\b/) { print "kmsctl\n" if $command; $command = 0; $tag = 0; next }
+		if (/^\.S[Ss]\s+"?(?:\.?Nm )?(kmsctl .*?)"?\s*$/) { $command = 1; (my $t = $1) =~ s/\b(?:Cm|Ar|Ic|Op|Fl) //g; print "$t\n"; next }
+		if (/^\.TP/) { $tag = 1; next }
+		if (/^\.It\s+(.*)/ || /^\.OP\s+(.*)/ || ($tag && /^(.*)/)) {
+			(my $t = $1) =~ s/\bFl (?:Fl )?-?-?(\w)/--$1/g;
+			$t =~ s/^\.(?:B|BR|BI|IR|I|RB)\s+//; $t =~ s/"//g;
+			print "  $1\n" if $t =~ /(--[a-z][a-z0-9-]*)/;
+			$tag = 0;
+		}' "$page"
+}
+
+help_text=$("$kmsctl" help --all)
+helped=$(printf '%s\n' "$help_text" | sed 's/^Usage: *//' | pairs)
+paged=$(page_text | pairs)
+like 'the help names commands' "$helped" '^[a-z]+ [a-z]+'
+dir=$(mktemp -d "${TMPDIR:-/tmp}/man.XXXXXX")
+printf '%s\n' "$helped" >"$dir/help"
+printf '%s\n' "$paged" >"$dir/page"
+none 'the page has what the help has' "$(comm -23 "$dir/help" "$dir/page" | sed 's/$/: not in the page/')"
+none 'the help has what the page has' "$(comm -13 "$dir/help" "$dir/page" | sed 's/$/: not in the help/')"
+rm -r "$dir"
+if command -v mandoc >/dev/null; then
+	none 'mandoc finds nothing to warn of' "$(mandoc -T lint -W warning "$page" 2>&1 || true)"
+fi
+tap_done
