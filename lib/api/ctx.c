@@ -16,6 +16,8 @@
 
 #define DEADLINE_DEFAULT_MS 10000
 
+CLV_DEFINE_AUTO(struct clv_ctx, clv_ctx_free);
+
 clv_rc api_path(const char *home, const char *name, char path[API_PATH_MAX], struct clv_err *err)
 {
 	int n = snprintf(path, API_PATH_MAX, "%s/%s", home, name);

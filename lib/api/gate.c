@@ -75,7 +75,7 @@ clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
                 const struct gate_question *question, struct clv_grant **ret_grant,
                 struct clv_err *err)
 {
-	struct gate_grant *grant;
+	struct gate_grant *grant = NULL;
 	struct policy_verdict verdict;
 	struct clv_err audit_err;
 	clv_rc rc;

@@ -97,38 +97,45 @@ static void opened(struct clv_ctx *ctx, struct api_token *token, struct hsm *hsm
  * The token, if it is open or becomes so in time. *ret_mine: it is ours to open. Otherwise it
  * failed a moment ago, or somebody else's opening takes too long.
  */
+static clv_rc look_locked(struct clv_ctx *ctx, const char *location, struct api_token **ret_token,
+                          bool *ret_mine, struct clv_err *err)
+{
+	struct clv_deadline deadline = clv_deadline_in(ctx->deadline_ms);
+	struct api_token *token = find_locked(ctx, location);
+	bool in_time = true;
+
+	if (token == NULL) {
+		token = add_locked(ctx, location);
+		if (token == NULL)
+			return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a token");
+		*ret_mine = true;
+	}
+	*ret_token = token;
+	while (!*ret_mine && token->state == TOKEN_OPENING && in_time)
+		in_time = clv_cond_wait(&ctx->token_opened, &ctx->tokens_lock, deadline);
+	if (!*ret_mine && token->state == TOKEN_OPENING)
+		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "the token of %s is still being opened",
+		                location);
+	if (token->state != TOKEN_FAILED)
+		return CLV_OK;
+	if (clv_mono_ns() - token->failed_at < FAILURE_MEMORY_NS) {
+		*err = token->failed_err;
+		return token->failed_rc;
+	}
+	token->state = TOKEN_OPENING;
+	*ret_mine = true;
+	return CLV_OK;
+}
+
 static clv_rc look(struct clv_ctx *ctx, const char *location, struct api_token **ret_token,
                    bool *ret_mine, struct clv_err *err)
 {
-	struct clv_deadline deadline = clv_deadline_in(ctx->deadline_ms);
-	struct api_token *token;
-	bool in_time = true;
-	clv_rc rc = CLV_OK;
+	clv_rc rc;
 
 	*ret_mine = false;
 	pthread_mutex_lock(&ctx->tokens_lock);
-	token = find_locked(ctx, location);
-	while (token != NULL && token->state == TOKEN_OPENING && in_time)
-		in_time = clv_cond_wait(&ctx->token_opened, &ctx->tokens_lock, deadline);
-	if (token == NULL) {
-		token = add_locked(ctx, location);
-		*ret_mine = token != NULL;
-	} else if (token->state == TOKEN_FAILED) {
-		*ret_mine = clv_mono_ns() - token->failed_at > FAILURE_MEMORY_NS;
-		if (*ret_mine)
-			token->state = TOKEN_OPENING;
-	}
-	if (token == NULL) {
-		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a token");
-	} else if (token->state == TOKEN_FAILED) {
-		*err = token->failed_err;
-		rc = token->failed_rc;
-	} else if (token->state == TOKEN_OPENING && !*ret_mine) {
-		rc = clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "the token of %s is still being opened",
-		              location);
-	}
+	rc = look_locked(ctx, location, ret_token, ret_mine, err);
 	pthread_mutex_unlock(&ctx->tokens_lock);
-	*ret_token = token;
 	return rc;
 }
 
@@ -136,7 +143,7 @@ clv_rc api_token_get(struct api_worker *worker, const char *location, struct hsm
                      struct clv_err *err)
 {
 	struct clv_ctx *ctx = worker->ctx;
-	struct api_token *token;
+	struct api_token *token = NULL;
 	struct hsm *hsm = NULL;
 	bool mine;
 	clv_rc rc;
