@@ -19,8 +19,8 @@
 #define SESSIONS_DEFAULT 16
 #define KEYS_DEFAULT 4096
 #define WAIT_DEFAULT_MS 10000
-#define PAUSE_FIRST_MS 50      /* of the breaker; doubles up to ... */
-#define PAUSE_LONGEST_MS 800   /* ... this, so that service is back soon after the token */
+#define PAUSE_FIRST_MS 50u     /* of the breaker; doubles up to ... */
+#define PAUSE_LONGEST_MS 800u  /* ... this, so that service is back soon after the token */
 #define RELAPSE_NS (2 * CLV_NS_PER_S) /* failing so soon after connecting counts as still broken */
 #define FIRST_CONNECT_WAIT_MS 250     /* others wait this long for a first reconnection */
 
@@ -29,12 +29,12 @@
 static int64_t pause_ns(unsigned trips)
 {
 	unsigned ms = PAUSE_FIRST_MS << (trips < 5 ? trips : 5);
-	unsigned char jitter = 0;
+	uint8_t byte = 0;
 
 	if (ms > PAUSE_LONGEST_MS)
 		ms = PAUSE_LONGEST_MS;
-	(void) RAND_bytes(&jitter, 1); /* only spreads tries: a constant will do */
-	return (int64_t) (ms + ms * jitter / 1024) * CLV_NS_PER_MS;
+	(void) RAND_bytes(&byte, sizeof byte); /* only spreads tries: a constant will do */
+	return ((int64_t) ms + (int64_t) ms * byte / 1024) * CLV_NS_PER_MS;
 }
 
 void hsm_breaker_trip(struct hsm *hsm, uint64_t epoch, const struct clv_err *why)

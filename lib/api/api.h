@@ -17,6 +17,7 @@
 #include "lib/api/inflight.h"
 #include "lib/audit/audit.h"
 #include "lib/base/auto.h"
+#include "lib/base/bytes.h"
 #include "lib/base/deadline.h"
 #include "lib/base/grant.h"
 #include "lib/store/store.h"

@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/rand.h>
-
 #include "lib/api/api.h"
 
 #define DEADLINE_DEFAULT_MS 10000
@@ -117,8 +115,7 @@ clv_rc clv_home_create(const struct clv_home_options *options, struct clv_err *e
 	CLV_TRY(clv_id_check(CLV_NAME_PROJECT, project, err));
 	snprintf(info.project, sizeof info.project, "%s", project);
 	api_own_principal(info.owner);
-	if (RAND_bytes(info.uuid, sizeof info.uuid) != 1)
-		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for the home's id");
+	CLV_TRY(clv_random(info.uuid, sizeof info.uuid, err));
 	CLV_TRY(make_parents(options->home, err));
 	CLV_TRY(check_empty(options->home, err));
 	return fill_home(options->home, &info, err);

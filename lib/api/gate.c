@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "lib/api/api.h"
 #include "lib/base/grant_impl.h"
 #include "lib/policy/policy.h"
@@ -50,6 +48,7 @@ static clv_rc new_grant(const struct clv_ctx *ctx, const struct clv_caller *who,
 {
 	const char *principal = who != NULL ? who->principal : ctx->principal;
 	struct gate_grant *grant;
+	clv_rc rc;
 
 	if (principal == NULL || strlen(principal) >= CLV_PRINCIPAL_MAX)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the caller's principal is missing or too long");
@@ -63,9 +62,10 @@ static clv_rc new_grant(const struct clv_ctx *ctx, const struct clv_caller *who,
 	grant->grant.permission = question->permission;
 	grant->grant.resource = question->resource;
 	grant->grant.time = clv_time_now();
-	if (RAND_bytes((unsigned char *) &grant->grant.request, sizeof grant->grant.request) != 1) {
+	rc = clv_random(&grant->grant.request, sizeof grant->grant.request, err);
+	if (rc != CLV_OK) {
 		free(grant);
-		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for a request id");
+		return rc;
 	}
 	*ret_grant = grant;
 	return CLV_OK;

@@ -8,36 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "lib/api/api.h"
 
 #define INTENTS_AT_ONCE 64
-
-static void to_hex(const uint8_t *bytes, size_t len, char *text)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		text[2 * i] = digits[bytes[i] >> 4];
-		text[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	text[2 * len] = '\0';
-}
-
-static bool from_hex(const char *text, uint8_t *bytes, size_t len)
-{
-	if (strlen(text) != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned value;
-
-		if (sscanf(text + 2 * i, "%2x", &value) != 1)
-			return false;
-		bytes[i] = (uint8_t) value;
-	}
-	return true;
-}
 
 /* The number of an intent's lock: the first digits of its random id. */
 static int64_t lock_number(const struct store_intent *row)
@@ -58,10 +31,9 @@ clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant
 	char hex[2 * sizeof(struct hsm_location_ids) + 1];
 	clv_rc rc;
 
-	if (RAND_bytes(id, sizeof id) != 1)
-		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for an intent");
-	to_hex(id, sizeof id, row.id);
-	to_hex(ids, ids_len, hex);
+	CLV_TRY(clv_random(id, sizeof id, err));
+	clv_hex(id, sizeof id, row.id);
+	clv_hex(ids, ids_len, hex);
 	snprintf(row.location, sizeof row.location, "%s", location);
 	snprintf(row.detail, sizeof row.detail, "%s %s %s",
 	         kind == API_INTENT_LOCATION ? "location" : "version", hex, serial);
@@ -96,9 +68,9 @@ static clv_rc undo(const struct store_intent *row, const char *serial, struct hs
 		                row->id);
 	if (strcmp(its_serial, serial) != 0)
 		return CLV_OK; /* about another token: its own opening sees to it */
-	if (strcmp(kind, "location") == 0 && from_hex(hex, (uint8_t *) &ids, sizeof ids))
+	if (strcmp(kind, "location") == 0 && clv_unhex(hex, (uint8_t *) &ids, sizeof ids))
 		CLV_TRY(hsm_location_discard(hsm, grant, &ids, err));
-	else if (strcmp(kind, "version") == 0 && from_hex(hex, id, sizeof id))
+	else if (strcmp(kind, "version") == 0 && clv_unhex(hex, id, sizeof id))
 		CLV_TRY(hsm_key_destroy(hsm, grant, HSM_ROLE_VERSION, id, err));
 	else
 		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",

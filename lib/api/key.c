@@ -2,8 +2,6 @@
 /* Keys, made with their first version. */
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "lib/api/api.h"
 
 static clv_rc check_options(const struct clv_key_options *options, struct clv_key *key,
@@ -47,8 +45,7 @@ static clv_rc prepare_version(const struct clv_grant *grant, const struct clv_ke
 		                     .state_time = key->create_time };
 	memcpy(pub->state_principal, gate_principal(grant), strlen(gate_principal(grant)) + 1);
 	version->token_enabled = key->residency == CLV_RESIDENCY_TOKEN;
-	if (RAND_bytes(pub->uid, sizeof pub->uid) != 1)
-		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for a version's id");
+	CLV_TRY(clv_random(pub->uid, sizeof pub->uid, err));
 	return CLV_OK;
 }
 

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "lib/api/api.h"
 
 #define LOCATIONS_MAX 256 /* of one home; each has at least one token */
@@ -72,8 +70,7 @@ static clv_rc make_objects(struct making *making, struct api_worker *worker, str
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct hsm_location_ids ids;
 
-	if (RAND_bytes((unsigned char *) &ids, sizeof ids) != 1)
-		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for the ids of keys");
+	CLV_TRY(clv_random(&ids, sizeof ids, err));
 	keep_ids(&ids, &making->token);
 	CLV_TRY(api_intents_recover(worker, making->name->location, making->token.pub.serial, hsm, err));
 	CLV_TRY(api_intent_begin(worker, making->grant, API_INTENT_LOCATION, making->name->location,

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "lib/api/api.h"
 
 static void to_public(const struct store_ring *row, struct clv_key_ring *ret_ring)
@@ -51,8 +49,7 @@ static clv_rc fill_ring(struct api_worker *worker, const struct clv_grant *grant
 	memcpy(row->id, name->key_ring, sizeof row->id);
 	memcpy(row->root_id, root.id, sizeof row->root_id);
 	memcpy(row->kek_blob, blob.bytes, blob.len);
-	if (RAND_bytes(row->kek_id, sizeof row->kek_id) != 1)
-		return clv_fail(err, CLV_E_INTERNAL, "no random bytes for a key's id");
+	CLV_TRY(clv_random(row->kek_id, sizeof row->kek_id, err));
 	return CLV_OK;
 }
 

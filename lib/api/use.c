@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "lib/api/api.h"
 #include "lib/model/state.h"
 
@@ -85,7 +83,7 @@ static bool fits(const struct api_view *view, const struct wanted *wanted)
 {
 	if (wanted->uid != NULL)
 		return view->asked[0] == '\0' &&
-		       CRYPTO_memcmp(view->version.pub.uid, wanted->uid, CLV_UID_LEN) == 0;
+		       clv_same(view->version.pub.uid, wanted->uid, CLV_UID_LEN);
 	return strcmp(view->asked, wanted->text) == 0;
 }
 

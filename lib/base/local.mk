@@ -3,6 +3,8 @@ claviger_sources += \
 	lib/base/auto.h \
 	lib/base/banned.h \
 	lib/base/buf.c \
+	lib/base/bytes.c \
+	lib/base/bytes.h \
 	lib/base/crc32c.c \
 	lib/base/crc32c_impl.h \
 	lib/base/deadline.c \

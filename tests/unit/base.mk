@@ -5,6 +5,7 @@ test_programs += \
 	tests/unit/test_err \
 	tests/unit/test_quote \
 	tests/unit/test_buf \
+	tests/unit/test_bytes \
 	tests/unit/test_deadline \
 	tests/unit/test_secret \
 	tests/unit/test_time \
@@ -21,6 +22,9 @@ tests_unit_test_err_LDADD = $(test_libs)
 tests_unit_test_quote_SOURCES = tests/unit/test_quote.c tests/unit/base_check.h
 tests_unit_test_quote_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_quote_LDADD = $(test_libs)
+tests_unit_test_bytes_SOURCES = tests/unit/test_bytes.c tests/unit/base_check.h
+tests_unit_test_bytes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_bytes_LDADD = $(test_libs)
 tests_unit_test_buf_SOURCES = tests/unit/test_buf.c tests/unit/base_check.h
 tests_unit_test_buf_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_buf_LDADD = $(test_libs)

@@ -126,9 +126,9 @@ static int setup_on_a_heap_of_the_host(void)
 	struct clv_secret *one = NULL, *other = NULL;
 	struct clv_err err;
 
-	CHILD_CHECK(CRYPTO_secure_malloc_init(65536, 32) != 0);
+	CHILD_CHECK(CRYPTO_secure_malloc_init(CLV_SECRET_MAX, 32) != 0);
 	CHILD_CHECK(clv_secret_setup(0, false, &err) == CLV_OK);
-	CHILD_CHECK(clv_secret_new(65536, &one, &err) == CLV_OK);
+	CHILD_CHECK(clv_secret_new(CLV_SECRET_MAX, &one, &err) == CLV_OK);
 	CHILD_CHECK(clv_secret_new(1, &other, &err) == CLV_E_RESOURCE_EXHAUSTED);
 	CHILD_CHECK(other == NULL);
 	clv_secret_free(one);
@@ -290,7 +290,7 @@ static void new_refuses_more_than_the_limit(void **state)
 	(void) state;
 	for (size_t i = 0; i < CLV_ARRAY_LEN(sizes); i++) {
 		check_refused(clv_secret_new(sizes[i], &secret, &err), &err, CLV_E_INVALID_ARGUMENT,
-			      "is too long: at most 65536");
+			      "is too long: at most 131072");
 		assert_null(secret);
 	}
 }
@@ -308,7 +308,7 @@ static void new_refuses_when_the_arena_is_full_and_recovers(void **state)
 		n += rc == CLV_OK ? 1 : 0;
 	}
 	check_refused(rc, &err, CLV_E_RESOURCE_EXHAUSTED,
-		      "the locked memory for secrets is full: no room for 65536 bytes");
+		      "the locked memory for secrets is full: no room for 131072 bytes");
 	assert_null(secrets[n]);
 	assert_int_equal(n, CLV_SECRET_ARENA_DEFAULT / CLV_SECRET_MAX);
 	while (n > 0)
