@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a token can do, found by trying with session objects each time it is connected. Mechanism
+ * What a token can do, found by trying with session objects when it is first connected. Mechanism
  * lists are not believed: one number has two formats, and some entries do not work.
  */
 #include <stdio.h>
@@ -133,7 +133,7 @@ enum hsm_gcm_form hsm_gcm_try(struct hsm_session *session, size_t *ret_iv_len)
 	if (hsm_C_EncryptInit(module, session->handle, &mech, key) != CKR_OK)
 		return HSM_GCM_NONE;
 	if (hsm_C_Encrypt(module, session->handle, text, sizeof text, out, &len) != CKR_OK) {
-		session->dead = true; /* an operation may be left open in it */
+		session->dead = !session->hsm->pool.shared; /* an operation may be left open in it */
 		return HSM_GCM_NONE;
 	}
 	if (len == sizeof kat_gcm && CRYPTO_memcmp(out, kat_gcm, len) == 0)

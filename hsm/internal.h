@@ -107,7 +107,7 @@ enum hsm_gcm_form {
 	HSM_GCM_APPENDED_IV, /* makes an IV and appends it to the ciphertext */
 };
 
-/* What was found by trying, each time the token is connected. */
+/* What was found by trying when the token was first connected. */
 struct hsm_caps {
 	CK_MECHANISM_TYPE wrap_mech;   /* 0: none works */
 	const char *wrap_format;       /* static: "RFC 5649" ... */
@@ -166,13 +166,14 @@ struct hsm {
 	char *state_dir; /* NULL: none */
 	unsigned wait_ms, max_sessions;
 	unsigned quirks;
-	CK_TOKEN_INFO info;
+	CK_TOKEN_INFO info; /* as of the start; what changes is asked for when needed */
 	struct hsm_caps caps;
+	bool caps_known;
 	struct hsm_pool pool;
 	struct hsm_cache cache;
 
 	pthread_mutex_t attach; /* one thread connects */
-	CK_SLOT_ID slot;
+	_Atomic CK_SLOT_ID slot;
 	_Atomic uint64_t inits; /* of the module when attached */
 	_Atomic uint64_t epoch; /* grows with each attach; handles of an older one are dead */
 	struct hsm_pin_mark refused; /* under attach: the PIN that was refused */

@@ -46,6 +46,10 @@ static clv_rc check_owner(const char *path, bool is_file, struct clv_err *err)
 	if ((st.st_mode & S_IWOTH) != 0 && !sticky)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 		                "PKCS#11 module: %s can be written by everybody; fix its mode", path);
+	if ((st.st_mode & S_IWGRP) != 0 && !sticky && st.st_gid != 0 && st.st_gid != getegid())
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+		                "PKCS#11 module: %s can be written by group %u; fix its mode", path,
+		                (unsigned) st.st_gid);
 	return CLV_OK;
 }
 

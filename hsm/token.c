@@ -15,6 +15,7 @@
 #include <claviger/time.h>
 
 #include "hsm/internal.h"
+#include "lib/base/bytes.h"
 
 #define SESSIONS_DEFAULT 16
 #define KEYS_DEFAULT 4096
@@ -84,7 +85,8 @@ static clv_rc breaker_refuse(struct hsm *hsm, struct clv_err *err)
 
 /* ---- finding and logging in ---- */
 
-static clv_rc find_slot(struct hsm *hsm, struct clv_err *err)
+/* Looks for the token anew: after a reconnection it may sit in another slot. */
+static clv_rc find_slot(struct hsm *hsm, CK_TOKEN_INFO *ret_info, struct clv_err *err)
 {
 	CK_SLOT_ID slots[256];
 	CK_ULONG n = CLV_ARRAY_LEN(slots);
@@ -98,8 +100,8 @@ static clv_rc find_slot(struct hsm *hsm, struct clv_err *err)
 		if (hsm_C_GetTokenInfo(hsm->module, slots[i], &info) != CKR_OK ||
 		    (info.flags & CKF_TOKEN_INITIALIZED) == 0 || !hsm_uri_matches(&hsm->uri, &info))
 			continue;
-		hsm->info = info;
-		hsm->slot = slots[i];
+		*ret_info = info;
+		atomic_store(&hsm->slot, slots[i]);
 		matches++;
 	}
 	if (matches == 0)
@@ -179,7 +181,8 @@ static void write_refused(struct hsm *hsm)
 	close(fd);
 }
 
-static clv_rc login(struct hsm *hsm, struct hsm_session *session, struct clv_err *err)
+static clv_rc login(struct hsm *hsm, struct hsm_session *session, const CK_TOKEN_INFO *info,
+                    struct clv_err *err)
 {
 	CLV_AUTO(clv_secret_free) struct clv_secret *pin = NULL;
 	CLV_AUTO_DONE(hsm_signals_restore) struct hsm_signal_guard guard;
@@ -187,9 +190,9 @@ static clv_rc login(struct hsm *hsm, struct hsm_session *session, struct clv_err
 	CK_RV rv;
 
 	hsm_signals_block(&guard); /* a half-done login is what destroys SoftHSM tokens */
-	if ((hsm->info.flags & CKF_LOGIN_REQUIRED) == 0)
+	if ((info->flags & CKF_LOGIN_REQUIRED) == 0)
 		return CLV_OK;
-	CLV_TRY(refuse_locked_pin(&hsm->info, err));
+	CLV_TRY(refuse_locked_pin(info, err));
 	CLV_TRY(hsm_pin_read(hsm->uri.pin_source, &pin, &mark, err));
 	read_refused(hsm);
 	if (strcmp(mark.text, hsm->refused.text) == 0)
@@ -214,21 +217,36 @@ static clv_rc login(struct hsm *hsm, struct hsm_session *session, struct clv_err
 
 /* ---- connecting ---- */
 
-/* Finds the token, begins a new epoch, logs in, tries what it can do. The module is initialised. */
+/* The same make, model and versions as when its capabilities were tried? */
+static bool same_make(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b)
+{
+	return clv_same(a->manufacturerID, b->manufacturerID, sizeof a->manufacturerID) &&
+	       clv_same(a->model, b->model, sizeof a->model) &&
+	       clv_same(&a->firmwareVersion, &b->firmwareVersion, sizeof a->firmwareVersion) &&
+	       clv_same(&a->hardwareVersion, &b->hardwareVersion, sizeof a->hardwareVersion);
+}
+
+/* Finds the token, begins a new epoch, logs in. The module is initialised. */
 static clv_rc connect_once(struct hsm *hsm, bool finalised, struct clv_err *err)
 {
 	CLV_AUTO(hsm_session_release) struct hsm_session *keeper = NULL;
 	static const uint8_t first[HSM_ID_LEN];
+	CK_TOKEN_INFO info;
 
-	CLV_TRY(find_slot(hsm, err));
+	CLV_TRY(find_slot(hsm, &info, err));
 	atomic_store(&hsm->inits, atomic_load(&hsm->module->inits));
 	atomic_fetch_add(&hsm->epoch, 1);
 	hsm_pool_end_all(hsm, finalised);
 	hsm_cache_clear(hsm);
 	CLV_TRY(hsm_keeper_acquire(hsm, first, &keeper, err));
-	CLV_TRY(login(hsm, keeper, err));
-	hsm->quirks = hsm_quirks_of(&hsm->info);
+	CLV_TRY(login(hsm, keeper, &info, err));
 	keeper = hsm_session_release(keeper);
+	if (same_make(&hsm->info, &info) && hsm->caps_known)
+		return CLV_OK;
+	/* Other threads read these: written once at the start, and again only for other firmware. */
+	hsm->info = info;
+	hsm->quirks = hsm_quirks_of(&info);
+	hsm->caps_known = true;
 	return hsm_caps_find(hsm, err);
 }
 
@@ -338,10 +356,8 @@ clv_rc hsm_require_hierarchy(const struct hsm *hsm, struct clv_err *err)
 
 /* ---- opening and closing ---- */
 
-static unsigned session_limit(const struct hsm *hsm, unsigned wanted)
+static unsigned lower_of(unsigned wanted, CK_ULONG most)
 {
-	CK_ULONG most = hsm->info.ulMaxSessionCount;
-
 	if (most == CK_EFFECTIVELY_INFINITE || most == CK_UNAVAILABLE_INFORMATION || most > wanted)
 		return wanted;
 	return (unsigned) most;
@@ -350,13 +366,16 @@ static unsigned session_limit(const struct hsm *hsm, unsigned wanted)
 /* The pool needs the token's limit, and the first connection the pool: so a look at the token. */
 static clv_rc make_pool(struct hsm *hsm, unsigned wanted, struct clv_err *err)
 {
+	CK_TOKEN_INFO info;
 	clv_rc rc;
 
 	CLV_TRY(hsm_module_enter(hsm->module, err));
-	rc = find_slot(hsm, err);
+	rc = find_slot(hsm, &info, err);
 	hsm_module_leave(hsm->module);
 	CLV_TRY(rc);
-	return hsm_pool_init(hsm, session_limit(hsm, wanted), err);
+	hsm->info = info; /* the PIN mark is named by its serial number */
+	wanted = lower_of(wanted, info.ulMaxSessionCount);
+	return hsm_pool_init(hsm, lower_of(wanted, info.ulMaxRwSessionCount), err); /* ours are RW */
 }
 
 static clv_rc open_locked(struct hsm *hsm, const struct hsm_options *options, struct clv_err *err)

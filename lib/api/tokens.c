@@ -63,6 +63,7 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 	struct store_token rows[TOKENS_PER_LOCATION];
 	struct store_location row;
 	struct hsm_options options;
+	struct clv_probe found;
 	size_t n;
 
 	CLV_TRY(store_location_get(worker->store, location, &row, err));
@@ -71,6 +72,11 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue", location);
 	api_hsm_options(worker->ctx, rows[0].pub.uri, &options);
 	CLV_TRY(hsm_open(&options, &hsm, err));
+	hsm_describe(hsm, &found);
+	if (strcmp(found.serial, rows[0].pub.serial) != 0) /* the URI may name it by label alone */
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+		                "location %s is served by the token with serial %s, but %s answers",
+		                location, rows[0].pub.serial, found.serial);
 	CLV_TRY(api_intents_recover(worker, location, rows[0].pub.serial, hsm, err));
 	CLV_TRY(api_flags_recover(worker, location, hsm, err));
 	*ret_hsm = CLV_TAKE(hsm);
