@@ -11,7 +11,7 @@ cd "$root" || exit 1
 # expression, sorted. In an unpacked tarball: those of our rooms that are no build product.
 files()
 {
-	if [ -e .git ]; then
+	if [ -e .git ] && command -v git >/dev/null; then
 		git ls-files --cached --others --exclude-standard
 	else
 		find lib hsm tools policies man tests .ci configure.ac Makefile.am quickstart .clang-format \
