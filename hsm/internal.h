@@ -452,6 +452,20 @@ CLV_MUST_USE clv_rc hsm_log_key_check(struct hsm_session *session, CK_OBJECT_HAN
 /* A public key as a PEM SubjectPublicKeyInfo (RFC 7468). */
 CLV_MUST_USE clv_rc hsm_public_pem(EVP_PKEY *key, char ret_pem[CLV_PEM_MAX], struct clv_err *err);
 
+/* ---- probe.c, probe_mech.c ---- */
+
+/* Appends a row; what does not fit is left out. */
+void hsm_probe_row(struct clv_probe *probe, const char *topic, const char *name,
+                   enum clv_probe_result result, const char *fmt, ...) CLV_PRINTF(5, 6);
+
+/* A row for the result of a call: yes, or no and what it said. */
+void hsm_probe_rv(struct clv_probe *probe, const char *topic, const char *name, CK_RV rv);
+
+/* Tries the mechanisms that key kinds rest on, and what else the token enforces. */
+void hsm_probe_mechanisms(struct hsm_session *session, struct clv_probe *probe);
+
+/* ---- libp11_view.c ---- */
+
 /* The EVP_PKEY view of an EC or RSA public key on the token, as PEM. */
 CLV_MUST_USE clv_rc hsm_libp11_public_pem(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
                                           char ret_pem[CLV_PEM_MAX], struct clv_err *err);

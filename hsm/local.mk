@@ -17,6 +17,7 @@ claviger_sources += \
 	hsm/module.h \
 	hsm/pool.c \
 	hsm/probe.c \
+	hsm/probe_mech.c \
 	hsm/quirk.c \
 	hsm/rv.c \
 	hsm/softhsm.c \

@@ -13,8 +13,8 @@
 
 /* ---- rows ---- */
 
-CLV_PRINTF(5, 6) static void add_row(struct clv_probe *probe, const char *topic, const char *name,
-                                     enum clv_probe_result result, const char *fmt, ...)
+void hsm_probe_row(struct clv_probe *probe, const char *topic, const char *name,
+		   enum clv_probe_result result, const char *fmt, ...)
 {
 	struct clv_probe_row *row;
 	va_list ap;
@@ -35,13 +35,13 @@ static enum clv_probe_result yes_no(bool yes)
 	return yes ? CLV_PROBE_YES : CLV_PROBE_NO;
 }
 
-/* A row for the result of a call: what it said when it failed. */
-static void add_rv(struct clv_probe *probe, const char *topic, const char *name, CK_RV rv)
+void hsm_probe_rv(struct clv_probe *probe, const char *topic, const char *name, CK_RV rv)
 {
 	if (rv == CKR_OK)
-		add_row(probe, topic, name, CLV_PROBE_YES, "%s", "");
+		hsm_probe_row(probe, topic, name, CLV_PROBE_YES, "%s", "");
 	else
-		add_row(probe, topic, name, CLV_PROBE_NO, "%s (0x%08lx)", hsm_rv_text(rv), rv);
+		hsm_probe_row(probe, topic, name, CLV_PROBE_NO, "%s (0x%08lx)", hsm_rv_text(rv),
+			      rv);
 }
 
 const char *clv_probe_result_name(enum clv_probe_result result)
@@ -79,18 +79,23 @@ void hsm_describe(struct hsm *hsm, struct clv_probe *ret_probe)
 	TRIM(probe->model, token->model);
 	TRIM(probe->serial, token->serialNumber);
 #undef TRIM
-	format_version(probe->library_version, sizeof probe->library_version, library.libraryVersion);
-	format_version(probe->cryptoki_version, sizeof probe->cryptoki_version, library.cryptokiVersion);
-	format_version(probe->firmware_version, sizeof probe->firmware_version, token->firmwareVersion);
-	format_version(probe->hardware_version, sizeof probe->hardware_version, token->hardwareVersion);
+	format_version(probe->library_version, sizeof probe->library_version,
+		       library.libraryVersion);
+	format_version(probe->cryptoki_version, sizeof probe->cryptoki_version,
+		       library.cryptokiVersion);
+	format_version(probe->firmware_version, sizeof probe->firmware_version,
+		       token->firmwareVersion);
+	format_version(probe->hardware_version, sizeof probe->hardware_version,
+		       token->hardwareVersion);
 	snprintf(probe->validation_note, sizeof probe->validation_note, "%s",
-	         (hsm->quirks & HSM_QUIRK_NOT_VALIDATED) != 0
-	                 ? "not a validated module"
-	                 : "not known here; see the vendor's certificate for this firmware");
-	probe->max_sessions =
-	        token->ulMaxSessionCount == CK_UNAVAILABLE_INFORMATION ? 0 : token->ulMaxSessionCount;
+		 (hsm->quirks & HSM_QUIRK_NOT_VALIDATED) != 0
+			 ? "not a validated module"
+			 : "not known here; see the vendor's certificate for this firmware");
+	probe->max_sessions = token->ulMaxSessionCount == CK_UNAVAILABLE_INFORMATION
+				      ? 0
+				      : token->ulMaxSessionCount;
 	probe->open_sessions =
-	        token->ulSessionCount == CK_UNAVAILABLE_INFORMATION ? 0 : token->ulSessionCount;
+		token->ulSessionCount == CK_UNAVAILABLE_INFORMATION ? 0 : token->ulSessionCount;
 	probe->min_pin = token->ulMinPinLen;
 	probe->max_pin = token->ulMaxPinLen;
 }
@@ -107,11 +112,13 @@ static void probe_wrap(struct hsm_session *session, struct clv_probe *probe)
 		CK_RV rv = hsm_wrap_try(session, candidate->mech, &format);
 
 		if (rv == CKR_OK)
-			add_row(probe, "wrap", candidate->name,
-			        strncmp(format, "RFC", 3) == 0 ? CLV_PROBE_YES : CLV_PROBE_DIFFERS,
-			        "%s%s", format, candidate->mech == caps->wrap_mech ? ", used here" : "");
+			hsm_probe_row(probe, "wrap", candidate->name,
+				      strncmp(format, "RFC", 3) == 0 ? CLV_PROBE_YES
+								     : CLV_PROBE_DIFFERS,
+				      "%s%s", format,
+				      candidate->mech == caps->wrap_mech ? ", used here" : "");
 		else
-			add_rv(probe, "wrap", candidate->name, rv);
+			hsm_probe_rv(probe, "wrap", candidate->name, rv);
 	}
 }
 
@@ -119,119 +126,29 @@ static void probe_gcm(struct hsm *hsm, struct clv_probe *probe)
 {
 	static const char *const forms[] = {
 		[HSM_GCM_NONE] = "does not work",
-		[HSM_GCM_CALLER_IV] = "takes the caller's 12-byte IV (drawn from the token's random numbers)",
+		[HSM_GCM_CALLER_IV] =
+			"takes the caller's 12-byte IV (drawn from the token's random numbers)",
 		[HSM_GCM_WRITTEN_IV] = "makes the IV itself and writes it back",
 		[HSM_GCM_APPENDED_IV] = "makes the IV itself and appends it to the ciphertext",
 	};
 	enum hsm_gcm_form form = hsm->caps.gcm;
 
-	add_row(probe, "gcm", "AES-256-GCM",
-	        form == HSM_GCM_NONE        ? CLV_PROBE_NO
-	        : form == HSM_GCM_CALLER_IV ? CLV_PROBE_YES
-	                                    : CLV_PROBE_DIFFERS,
-	        "%s", forms[form]);
+	hsm_probe_row(probe, "gcm", "AES-256-GCM",
+		      form == HSM_GCM_NONE        ? CLV_PROBE_NO
+		      : form == HSM_GCM_CALLER_IV ? CLV_PROBE_YES
+						  : CLV_PROBE_DIFFERS,
+		      "%s", forms[form]);
 }
 
 static void probe_hierarchy(struct hsm *hsm, struct clv_probe *probe)
 {
 	const struct hsm_caps *caps = &hsm->caps;
 
-	add_row(probe, "protects", "unwrapped keys keep the attributes asked",
-	        yes_no(caps->keeps_attributes), "%s", caps->keeps_attributes ? "" : caps->lacking);
-	add_row(probe, "hierarchy", "can hold Claviger's key hierarchy", yes_no(caps->lacking[0] == '\0'),
-	        "%s", caps->lacking);
-}
-
-/* ---- other algorithms ---- */
-
-static CK_RV make_rsa(struct hsm_session *session, struct hsm_scrap *scrap, CK_OBJECT_HANDLE *public,
-                      CK_OBJECT_HANDLE *private)
-{
-	static const uint8_t exponent[] = { 1, 0, 1 };
-	CK_MECHANISM mech = { CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
-	struct hsm_template pub = { 0 }, priv = { 0 };
-	CK_RV rv;
-
-	hsm_template_bool(&pub, CKA_TOKEN, false);
-	hsm_template_bool(&pub, CKA_ENCRYPT, true);
-	hsm_template_ulong(&pub, CKA_MODULUS_BITS, 2048);
-	hsm_template_bytes(&pub, CKA_PUBLIC_EXPONENT, exponent, sizeof exponent);
-	hsm_template_bool(&priv, CKA_TOKEN, false);
-	hsm_template_bool(&priv, CKA_PRIVATE, true);
-	hsm_template_bool(&priv, CKA_SENSITIVE, true);
-	hsm_template_bool(&priv, CKA_DECRYPT, true);
-	rv = hsm_C_GenerateKeyPair(session->hsm->module, session->handle, &mech, pub.a, pub.n, priv.a,
-	                           priv.n, public, private);
-	if (rv == CKR_OK) {
-		hsm_scrap_add(scrap, *public);
-		hsm_scrap_add(scrap, *private);
-	}
-	return rv;
-}
-
-static CK_RV try_oaep(struct hsm_session *session, CK_OBJECT_HANDLE public, CK_OBJECT_HANDLE private,
-                      CK_MECHANISM_TYPE hash, CK_RSA_PKCS_MGF_TYPE mgf)
-{
-	const struct hsm_module *module = session->hsm->module;
-	CK_RSA_PKCS_OAEP_PARAMS params = { hash, mgf, CKZ_DATA_SPECIFIED, NULL, 0 };
-	CK_MECHANISM mech = { CKM_RSA_PKCS_OAEP, &params, sizeof params };
-	uint8_t text[32] = "an AES key has thirty-two bytes", sealed[256], opened[256];
-	CK_ULONG sealed_len = sizeof sealed, opened_len = sizeof opened;
-	CK_RV rv = hsm_C_EncryptInit(module, session->handle, &mech, public);
-
-	if (rv == CKR_OK)
-		rv = hsm_C_Encrypt(module, session->handle, text, sizeof text, sealed, &sealed_len);
-	if (rv == CKR_OK)
-		rv = hsm_C_DecryptInit(module, session->handle, &mech, private);
-	if (rv == CKR_OK)
-		rv = hsm_C_Decrypt(module, session->handle, sealed, 256, opened, &opened_len);
-	if (rv == CKR_OK &&
-	    (opened_len != sizeof text || CRYPTO_memcmp(text, opened, sizeof text) != 0))
-		rv = CKR_GENERAL_ERROR;
-	return rv;
-}
-
-static void probe_oaep(struct hsm_session *session, struct clv_probe *probe)
-{
-	static const struct {
-		CK_MECHANISM_TYPE hash;
-		CK_RSA_PKCS_MGF_TYPE mgf;
-		const char *name;
-	} hashes[] = { { CKM_SHA_1, CKG_MGF1_SHA1, "RSA-OAEP SHA-1" },
-		       { CKM_SHA256, CKG_MGF1_SHA256, "RSA-OAEP SHA-256" },
-		       { CKM_SHA384, CKG_MGF1_SHA384, "RSA-OAEP SHA-384" },
-		       { CKM_SHA512, CKG_MGF1_SHA512, "RSA-OAEP SHA-512" } };
-	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
-	CK_OBJECT_HANDLE public, private;
-	CK_RV rv = make_rsa(session, &scrap, &public, &private);
-
-	add_rv(probe, "keys", "RSA-2048 generation", rv);
-	for (size_t i = 0; rv == CKR_OK && i < CLV_ARRAY_LEN(hashes); i++)
-		add_rv(probe, "oaep", hashes[i].name,
-		       try_oaep(session, public, private, hashes[i].hash, hashes[i].mgf));
-}
-
-static CK_RV try_hmac(struct hsm_session *session)
-{
-	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
-	const struct hsm_module *module = session->hsm->module;
-	CK_MECHANISM generate = { CKM_GENERIC_SECRET_KEY_GEN, NULL, 0 };
-	CK_MECHANISM sign = { CKM_SHA256_HMAC, NULL, 0 };
-	struct hsm_template tpl;
-	CK_OBJECT_HANDLE key;
-	uint8_t text[] = "seal", mac[32];
-	CK_ULONG len = sizeof mac;
-	CK_RV rv;
-
-	hsm_template_secret(session->hsm, HSM_ROLE_SEAL, HSM_BORN_SESSION, NULL, NULL, &tpl);
-	rv = hsm_C_GenerateKey(module, session->handle, &generate, tpl.a, tpl.n, &key);
-	if (rv != CKR_OK)
-		return rv;
-	hsm_scrap_add(&scrap, key);
-	rv = hsm_C_SignInit(module, session->handle, &sign, key);
-	if (rv == CKR_OK)
-		rv = hsm_C_Sign(module, session->handle, text, sizeof text, mac, &len);
-	return rv;
+	hsm_probe_row(probe, "protects", "unwrapped keys keep the attributes asked",
+		      yes_no(caps->keeps_attributes), "%s",
+		      caps->keeps_attributes ? "" : caps->lacking);
+	hsm_probe_row(probe, "hierarchy", "can hold Claviger's key hierarchy",
+		      yes_no(caps->lacking[0] == '\0'), "%s", caps->lacking);
 }
 
 static void probe_log_key(struct hsm_session *session, struct clv_probe *probe)
@@ -241,28 +158,26 @@ static void probe_log_key(struct hsm_session *session, struct clv_probe *probe)
 	struct clv_err err;
 
 	if (hsm_create_log_key(session, false, id, "claviger probe", true, &name, &err) == CLV_OK)
-		add_row(probe, "keys", "signing key for logs", CLV_PROBE_YES, "%s", name);
+		hsm_probe_row(probe, "keys", "signing key for logs", CLV_PROBE_YES, "%s", name);
 	else
-		add_row(probe, "keys", "signing key for logs", CLV_PROBE_NO, "%.150s", err.text);
-	if (hsm_create_log_key(session, false, id, "claviger probe", false, &name, &err) == CLV_OK)
-		add_row(probe, "keys", "EC P-256 and ECDSA", CLV_PROBE_YES, "%s", "");
-	else
-		add_row(probe, "keys", "EC P-256 and ECDSA", CLV_PROBE_NO, "%.150s", err.text);
+		hsm_probe_row(probe, "keys", "signing key for logs", CLV_PROBE_NO, "%.150s",
+			      err.text);
 }
 
 /* ---- what the token protects against ---- */
 
 /* Makes a version as it is used here: unwrapped, not extractable. */
 static clv_rc make_victim(struct hsm_session *session, struct hsm_scrap *scrap,
-                          CK_OBJECT_HANDLE *ret_kek, CK_OBJECT_HANDLE *ret_victim,
-                          struct hsm_blob *ret_blob, struct clv_err *err)
+			  CK_OBJECT_HANDLE *ret_kek, CK_OBJECT_HANDLE *ret_victim,
+			  struct hsm_blob *ret_blob, struct clv_err *err)
 {
 	CLV_TRY(hsm_require_hierarchy(session->hsm, err));
-	CLV_TRY(hsm_generate(session, HSM_ROLE_RING_KEK, HSM_BORN_SESSION, NULL, NULL, ret_kek, err));
+	CLV_TRY(hsm_generate(session, HSM_ROLE_RING_KEK, HSM_BORN_SESSION, NULL, NULL, ret_kek,
+			     err));
 	hsm_scrap_add(scrap, *ret_kek);
 	CLV_TRY(hsm_generate_wrapped(session, HSM_ROLE_VERSION, *ret_kek, ret_blob, err));
 	CLV_TRY(hsm_unwrap(session, HSM_ROLE_VERSION, *ret_kek,
-	                   (struct clv_bytes){ ret_blob->bytes, ret_blob->len }, ret_victim, err));
+			   (struct clv_bytes){ ret_blob->bytes, ret_blob->len }, ret_victim, err));
 	hsm_scrap_add(scrap, *ret_victim);
 	return CLV_OK;
 }
@@ -271,13 +186,13 @@ static clv_rc make_victim(struct hsm_session *session, struct hsm_scrap *scrap,
 static void add_attack(struct clv_probe *probe, const char *name, CK_RV rv, const char *gain)
 {
 	if (rv == CKR_OK)
-		add_row(probe, "protects", name, CLV_PROBE_NO, "the token did it: %s", gain);
+		hsm_probe_row(probe, "protects", name, CLV_PROBE_NO, "the token did it: %s", gain);
 	else
-		add_row(probe, "protects", name, CLV_PROBE_YES, "refused with 0x%08lx", rv);
+		hsm_probe_row(probe, "protects", name, CLV_PROBE_YES, "refused with 0x%08lx", rv);
 }
 
-static CK_RV copy_with(struct hsm_session *session, struct hsm_scrap *scrap, CK_OBJECT_HANDLE victim,
-                       CK_ATTRIBUTE_TYPE type, bool value)
+static CK_RV copy_with(struct hsm_session *session, struct hsm_scrap *scrap,
+		       CK_OBJECT_HANDLE victim, CK_ATTRIBUTE_TYPE type, bool value)
 {
 	struct hsm_template tpl = { 0 };
 	CK_OBJECT_HANDLE copy;
@@ -291,7 +206,7 @@ static CK_RV copy_with(struct hsm_session *session, struct hsm_scrap *scrap, CK_
 }
 
 static CK_RV set_one(struct hsm_session *session, CK_OBJECT_HANDLE victim, CK_ATTRIBUTE_TYPE type,
-                     bool value)
+		     bool value)
 {
 	struct hsm_template tpl = { 0 };
 
@@ -314,7 +229,7 @@ static CK_RV read_value(struct hsm_session *session, CK_OBJECT_HANDLE victim)
 
 /* Wraps the victim under a key that the attacker brings along and knows. */
 static CK_RV wrap_under_known(struct hsm_session *session, struct hsm_scrap *scrap,
-                              CK_OBJECT_HANDLE victim)
+			      CK_OBJECT_HANDLE victim)
 {
 	static const CK_ATTRIBUTE_TYPE wraps[] = { CKA_WRAP, CKA_UNWRAP };
 	static const uint8_t known[32] = "the attacker knows these bytes.";
@@ -332,7 +247,7 @@ static CK_RV wrap_under_known(struct hsm_session *session, struct hsm_scrap *scr
 
 /* Uses the wrapping key to decrypt a blob instead of unwrapping it (Clulow's attack). */
 static CK_RV decrypt_blob(struct hsm_session *session, CK_OBJECT_HANDLE kek,
-                          const struct hsm_blob *blob)
+			  const struct hsm_blob *blob)
 {
 	uint8_t iv[16] = { 0 }, out[HSM_BLOB_MAX], in[64];
 	CK_MECHANISM mech = { CKM_AES_CBC, iv, sizeof iv };
@@ -347,7 +262,7 @@ static CK_RV decrypt_blob(struct hsm_session *session, CK_OBJECT_HANDLE kek,
 
 /* Unwraps the same blob again, this time as a readable key. */
 static CK_RV unwrap_readable(struct hsm_session *session, struct hsm_scrap *scrap,
-                             CK_OBJECT_HANDLE kek, struct hsm_blob *blob)
+			     CK_OBJECT_HANDLE kek, struct hsm_blob *blob)
 {
 	CK_MECHANISM mech = { session->hsm->caps.wrap_mech, NULL, 0 };
 	struct hsm_template tpl = { 0 };
@@ -359,8 +274,8 @@ static CK_RV unwrap_readable(struct hsm_session *session, struct hsm_scrap *scra
 	hsm_template_bool(&tpl, CKA_TOKEN, false);
 	hsm_template_bool(&tpl, CKA_SENSITIVE, false);
 	hsm_template_bool(&tpl, CKA_EXTRACTABLE, true);
-	rv = hsm_C_UnwrapKey(session->hsm->module, session->handle, &mech, kek, blob->bytes, blob->len,
-	                     tpl.a, tpl.n, &open_key);
+	rv = hsm_C_UnwrapKey(session->hsm->module, session->handle, &mech, kek, blob->bytes,
+			     blob->len, tpl.a, tpl.n, &open_key);
 	if (rv != CKR_OK)
 		return rv;
 	hsm_scrap_add(scrap, open_key);
@@ -382,7 +297,8 @@ static CK_RV take_ring_kek(struct hsm_session *session, struct hsm_scrap *scrap)
 	struct clv_err err;
 	CK_RV rv;
 
-	if (hsm_generate(session, HSM_ROLE_ROOT, HSM_BORN_SESSION, NULL, NULL, &root, &err) != CLV_OK)
+	if (hsm_generate(session, HSM_ROLE_ROOT, HSM_BORN_SESSION, NULL, NULL, &root, &err) !=
+	    CLV_OK)
 		return CKR_FUNCTION_FAILED;
 	hsm_scrap_add(scrap, root);
 	if (hsm_generate_wrapped(session, HSM_ROLE_RING_KEK, root, &blob, &err) != CLV_OK)
@@ -392,8 +308,8 @@ static CK_RV take_ring_kek(struct hsm_session *session, struct hsm_scrap *scrap)
 		if (tpl.a[i].type == CKA_EXTRACTABLE)
 			tpl.a[i].pValue = &extractable;
 	}
-	rv = hsm_C_UnwrapKey(session->hsm->module, session->handle, &mech, root, blob.bytes, blob.len,
-	                     tpl.a, tpl.n, &ring);
+	rv = hsm_C_UnwrapKey(session->hsm->module, session->handle, &mech, root, blob.bytes,
+			     blob.len, tpl.a, tpl.n, &ring);
 	if (rv != CKR_OK)
 		return rv;
 	hsm_scrap_add(scrap, ring);
@@ -408,43 +324,34 @@ static void probe_protection(struct hsm_session *session, struct clv_probe *prob
 	struct clv_err err;
 
 	if (make_victim(session, &scrap, &kek, &victim, &blob, &err) != CLV_OK) {
-		add_row(probe, "protects", "keys made here", CLV_PROBE_UNTRIED, "%.150s", err.text);
+		hsm_probe_row(probe, "protects", "keys made here", CLV_PROBE_UNTRIED, "%.150s",
+			      err.text);
 		return;
 	}
-	add_attack(probe, "reading a key's value", read_value(session, victim), "keys are readable");
-	add_attack(probe, "wrapping a key under a known key", wrap_under_known(session, &scrap, victim),
-	           "keys get out");
+	add_attack(probe, "reading a key's value", read_value(session, victim),
+		   "keys are readable");
+	add_attack(probe, "wrapping a key under a known key",
+		   wrap_under_known(session, &scrap, victim), "keys get out");
 	add_attack(probe, "copying a key with EXTRACTABLE",
-	           copy_with(session, &scrap, victim, CKA_EXTRACTABLE, true), "copies get out");
-	add_attack(probe, "making a key EXTRACTABLE", set_one(session, victim, CKA_EXTRACTABLE, true),
-	           "keys get out");
+		   copy_with(session, &scrap, victim, CKA_EXTRACTABLE, true), "copies get out");
+	add_attack(probe, "making a key EXTRACTABLE",
+		   set_one(session, victim, CKA_EXTRACTABLE, true), "keys get out");
 	add_attack(probe, "giving a key a new use (WRAP)", set_one(session, victim, CKA_WRAP, true),
-	           "uses can be mixed");
-	add_attack(probe, "decrypting a blob with its wrapping key", decrypt_blob(session, kek, &blob),
-	           "wrapped keys are readable");
+		   "uses can be mixed");
+	add_attack(probe, "decrypting a blob with its wrapping key",
+		   decrypt_blob(session, kek, &blob), "wrapped keys are readable");
 	add_attack(probe, "unwrapping a version with a readable template",
-	           unwrap_readable(session, &scrap, kek, &blob), "wrapped keys are readable");
+		   unwrap_readable(session, &scrap, kek, &blob), "wrapped keys are readable");
 	if (take_ring_kek(session, &scrap) == CKR_OK)
-		add_row(probe, "trust", "PIN holder cannot read keys", CLV_PROBE_NO,
-		        "whoever has the PIN and the catalogue's blobs can read wrapped keys");
+		hsm_probe_row(
+			probe, "trust", "PIN holder cannot read keys", CLV_PROBE_NO,
+			"whoever has the PIN and the catalogue's blobs can read wrapped keys");
 	else
-		add_row(probe, "trust", "PIN holder cannot read keys", CLV_PROBE_YES,
-		        "an extractable unwrap is refused");
+		hsm_probe_row(probe, "trust", "PIN holder cannot read keys", CLV_PROBE_YES,
+			      "an extractable unwrap is refused");
 }
 
-/* ---- the mechanism list, for comparison ---- */
-
-static void probe_list(struct hsm *hsm, struct clv_probe *probe)
-{
-	CK_MECHANISM_TYPE list[512];
-	CK_ULONG n = CLV_ARRAY_LEN(list);
-	CK_RV rv = hsm_C_GetMechanismList(hsm->module, hsm->slot, list, &n);
-
-	if (rv == CKR_OK)
-		add_row(probe, "limits", "mechanisms listed", CLV_PROBE_YES, "%lu", n);
-	else
-		add_rv(probe, "limits", "mechanisms listed", rv);
-}
+/* ---- what is known and was not tried ---- */
 
 static void probe_quirks(struct hsm *hsm, struct clv_probe *probe)
 {
@@ -461,7 +368,8 @@ static void probe_quirks(struct hsm *hsm, struct clv_probe *probe)
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++) {
 		if ((hsm->quirks & rows[i].quirk) != 0)
-			add_row(probe, "quirk", rows[i].name, CLV_PROBE_DIFFERS, "%s", rows[i].note);
+			hsm_probe_row(probe, "quirk", rows[i].name, CLV_PROBE_DIFFERS, "%s",
+				      rows[i].note);
 	}
 }
 
@@ -486,10 +394,8 @@ static clv_rc probe_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 		return CLV_OK;
 	probe_wrap(session, probe);
 	probe_gcm(hsm, probe);
-	add_rv(probe, "keys", "HMAC-SHA256", try_hmac(session));
 	probe_log_key(session, probe);
-	probe_oaep(session, probe);
-	probe_list(hsm, probe);
+	hsm_probe_mechanisms(session, probe);
 	return CLV_OK;
 }
 
@@ -509,7 +415,7 @@ struct check_args {
 };
 
 static void check_one(struct hsm_session *session, struct clv_probe *probe, const char *name,
-                      enum hsm_role role, const uint8_t id[HSM_ID_LEN])
+		      enum hsm_role role, const uint8_t id[HSM_ID_LEN])
 {
 	CK_OBJECT_CLASS class = role == HSM_ROLE_LOG ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
 	CK_OBJECT_HANDLE object;
@@ -519,11 +425,12 @@ static void check_one(struct hsm_session *session, struct clv_probe *probe, cons
 	if (rc == CLV_OK && role == HSM_ROLE_LOG)
 		rc = hsm_log_key_check(session, object, &err);
 	else if (rc == CLV_OK)
-		rc = hsm_attributes_check(session, object, role, HSM_BORN_TOKEN, CLV_E_DATA_LOSS, &err);
+		rc = hsm_attributes_check(session, object, role, HSM_BORN_TOKEN, CLV_E_DATA_LOSS,
+					  &err);
 	if (rc == CLV_OK)
-		add_row(probe, "object", name, CLV_PROBE_YES, "there, as made");
+		hsm_probe_row(probe, "object", name, CLV_PROBE_YES, "there, as made");
 	else
-		add_row(probe, "object", name, CLV_PROBE_NO, "%.150s", err.text);
+		hsm_probe_row(probe, "object", name, CLV_PROBE_NO, "%.150s", err.text);
 }
 
 static clv_rc check_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
@@ -532,8 +439,8 @@ static clv_rc check_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
 	const struct check_args *args = work->arg;
 
-	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, false, clv_deadline_in(hsm->wait_ms), &lock,
-	                 err));
+	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, false, clv_deadline_in(hsm->wait_ms),
+			 &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	check_one(session, args->probe, "root KEK", HSM_ROLE_ROOT, args->ids->root);
 	check_one(session, args->probe, "seal key", HSM_ROLE_SEAL, args->ids->seal);
@@ -544,7 +451,7 @@ static clv_rc check_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 }
 
 clv_rc hsm_location_check(struct hsm *hsm, const struct hsm_location_ids *ids,
-                          struct clv_probe *probe, struct clv_err *err)
+			  struct clv_probe *probe, struct clv_err *err)
 {
 	struct check_args args = { ids, probe };
 	struct hsm_work work = { .run = check_run, .arg = &args };
