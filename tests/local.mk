@@ -96,10 +96,14 @@ interop: test-build
 coverage:
 if COVERAGE
 	@find . -name '*.gcda' -exec rm -f {} +
+	@$(MAKE) $(AM_MAKEFLAGS) all
+	@lcov --quiet --capture --initial --directory . --output-file coverage.none
 	@$(MAKE) $(AM_MAKEFLAGS) check
-	@lcov --quiet --capture --directory . --base-directory "$(abs_top_srcdir)" --no-external \
-		--directory "$(abs_top_srcdir)" --output-file coverage.all
-	@lcov --quiet --remove coverage.all '*/tests/*' --output-file coverage.info
+	@lcov --quiet --capture --directory . --output-file coverage.run
+	@lcov --quiet --add-tracefile coverage.none --add-tracefile coverage.run --output-file coverage.all
+	@root=`cd "$(srcdir)" && pwd -P` && \
+	lcov --quiet --extract coverage.all "$$root/lib/*" "$$root/hsm/*" "$$root/tools/*" \
+		--output-file coverage.info
 	@lcov --list coverage.info
 else
 	@echo "coverage: configure with --enable-coverage" >&2; exit 1
@@ -109,7 +113,8 @@ clean-local: clean-tests
 clean-tests:
 	-rm -rf test-logs memcheck-logs fuzz-logs fuzz-corpus
 	-find . -name '*.gcda' -exec rm -f {} + ; find . -name '*.gcno' -exec rm -f {} +
-CLEANFILES += $(fuzz_programs) $(bench_programs) $(soak_programs) bench.json coverage.all coverage.info
+CLEANFILES += $(fuzz_programs) $(bench_programs) $(soak_programs) bench.json \
+	coverage.all coverage.info coverage.none coverage.run
 
 # A tarball that lacks a tracked file is found when it is made.
 dist-hook:
