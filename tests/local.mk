@@ -26,7 +26,9 @@ EXTRA_DIST += tests/run tests/README.md $(test_support) $(test_scripts) $(soak_s
 	$(interop_scripts)
 
 # ---- how tests are run
+# Without frame pointers in libcrypto and in the module, only the slow unwinder comes back to us.
 san_env = \
+	ASAN_OPTIONS="fast_unwind_on_malloc=0:$$ASAN_OPTIONS" \
 	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/support/lsan.supp:print_suppressions=0:$$LSAN_OPTIONS" \
 	TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/support/tsan.supp:second_deadlock_stack=1:$$TSAN_OPTIONS" \
 	UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS"
@@ -34,7 +36,7 @@ tool_env = NM="$(NM)" FUZZ_PROGRAMS="$(fuzz_programs)"
 run_tests = $(san_env) $(tool_env) $(top_srcdir)/tests/run --srcdir "$(abs_top_srcdir)" \
 	--builddir "$(abs_top_builddir)"
 memcheck_run = $(LIBTOOL) --mode=execute valgrind --quiet --error-exitcode=99 --leak-check=full \
-	--errors-for-leak-kinds=definite --track-fds=no --num-callers=30 \
+	--errors-for-leak-kinds=definite --keep-debuginfo=yes --num-callers=30 \
 	--suppressions=$(abs_top_srcdir)/tests/support/valgrind.supp
 
 # An empty list must not look like a success.
