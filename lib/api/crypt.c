@@ -48,62 +48,64 @@ static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct cl
 	return rc;
 }
 
-static clv_rc encrypt_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
+static clv_rc encrypt_granted(struct api_worker *worker, const struct clv_grant *grant,
                               const struct clv_name *name, struct clv_bytes plaintext,
-                              struct clv_bytes aad, struct clv_buf *out, char version[CLV_NAME_MAX],
+                              struct clv_bytes aad, struct api_use *use, struct clv_buf *out,
                               struct clv_err *err)
 {
-	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
-	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 };
+	CLV_TRY(api_use_by_name(worker, name, use, err));
+	return seal(use, grant, plaintext, aad, out, err);
+}
 
-	CLV_TRY(api_worker_acquire(ctx, &worker, err));
-	CLV_TRY(api_use_by_name(worker, name, &use, err));
-	memcpy(version, api_use_version(&use), CLV_NAME_MAX);
-	return seal(&use, grant, plaintext, aad, out, err);
+/* The full name of the version in use, for the audit entry; NULL: it did not come to that. */
+static const char *version_of(const struct api_use *use)
+{
+	return use->inside ? api_use_version(use) : NULL;
 }
 
 clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
                    struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *ret_ciphertext,
                    char ret_version[CLV_NAME_MAX], struct clv_err *err)
 {
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO_DONE(clv_buf_done) struct clv_buf out = { 0 };
+	/* Ends last but for what it stands on: a disable waits until the result is handed out. */
+	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 };
 	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.useToEncrypt",
 		                          .resource = name };
-	char version[CLV_NAME_MAX] = "";
 	struct clv_name parsed;
 	clv_rc rc;
 
 	CLV_TRY(check_name(name, true, &parsed, err));
 	CLV_TRY(check_length("plaintext", plaintext.len, CLV_PLAINTEXT_MAX, err));
 	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
+	CLV_TRY(clv_buf_reserve(ret_ciphertext, plaintext.len + CLV1_OVERHEAD_MAX, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
-	rc = encrypt_granted(ctx, grant, &parsed, plaintext, aad, &out, version, err);
-	CLV_TRY(gate_answer(ctx, grant, rc, version[0] != '\0' ? version : NULL, err));
-	CLV_TRY(clv_buf_add(ret_ciphertext, out.data, out.len, err));
+	rc = api_worker_acquire(ctx, &worker, err);
+	if (rc == CLV_OK)
+		rc = encrypt_granted(worker, grant, &parsed, plaintext, aad, &use, &out, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, version_of(&use), err));
+	CLV_TRY(clv_buf_add(ret_ciphertext, out.data, out.len, err)); /* there is room */
 	if (ret_version != NULL)
-		memcpy(ret_version, version, sizeof version);
+		memcpy(ret_version, api_use_version(&use), CLV_NAME_MAX);
 	return CLV_OK;
 }
 
-static clv_rc decrypt_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
+static clv_rc decrypt_granted(struct api_worker *worker, const struct clv_grant *grant,
                               const struct clv_name *name, struct clv_bytes ciphertext,
-                              struct clv_bytes aad, struct clv_secret **ret_plaintext,
-                              char version[CLV_NAME_MAX], struct clv_err *err)
+                              struct clv_bytes aad, struct api_use *use,
+                              struct clv_secret **ret_plaintext, struct clv_err *err)
 {
-	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
-	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 };
 	uint8_t bound[CLV1_AAD_LEN];
 	struct clv1 parts;
 
 	CLV_TRY(clv1_parse(ciphertext, &parts, err));
-	CLV_TRY(api_worker_acquire(ctx, &worker, err));
-	CLV_TRY(api_use_by_uid(worker, name, parts.uid, &use, err));
-	memcpy(version, api_use_version(&use), CLV_NAME_MAX);
-	CLV_TRY(clv1_aad(parts.uid, api_use_key(&use), aad, bound, err));
+	CLV_TRY(api_use_by_uid(worker, name, parts.uid, use, err));
+	CLV_TRY(clv1_aad(parts.uid, api_use_key(use), aad, bound, err));
 	CLV_TRY(clv_secret_new(parts.sealed.len, &plaintext, err));
-	CLV_TRY(hsm_decrypt(use.hsm, grant, &use.version, (struct clv_bytes){ bound, sizeof bound },
+	CLV_TRY(hsm_decrypt(use->hsm, grant, &use->version, (struct clv_bytes){ bound, sizeof bound },
 	                    parts.iv, parts.sealed, clv_secret_mutable_bytes(plaintext), err));
 	clv_secret_shrink(plaintext, parts.sealed.len - HSM_TAG_LEN);
 	*ret_plaintext = CLV_TAKE(plaintext);
@@ -115,11 +117,12 @@ clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
                    struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
                    struct clv_err *err)
 {
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
+	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 }; /* see clv_encrypt() */
 	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.useToDecrypt",
 		                          .resource = name };
-	char version[CLV_NAME_MAX] = "";
 	struct clv_name parsed;
 	clv_rc rc;
 
@@ -127,10 +130,12 @@ clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 	CLV_TRY(check_length("ciphertext", ciphertext.len, CLV_CIPHERTEXT_MAX, err));
 	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
-	rc = decrypt_granted(ctx, grant, &parsed, ciphertext, aad, &plaintext, version, err);
-	CLV_TRY(gate_answer(ctx, grant, rc, version[0] != '\0' ? version : NULL, err));
+	rc = api_worker_acquire(ctx, &worker, err);
+	if (rc == CLV_OK)
+		rc = decrypt_granted(worker, grant, &parsed, ciphertext, aad, &use, &plaintext, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, version_of(&use), err));
 	*ret_plaintext = CLV_TAKE(plaintext);
 	if (ret_version != NULL)
-		memcpy(ret_version, version, sizeof version);
+		memcpy(ret_version, api_use_version(&use), CLV_NAME_MAX);
 	return CLV_OK;
 }
