@@ -3,8 +3,9 @@
  * What the files of this room share: the open home, its workers, its gate.
  *
  * Every verb goes the same way: find a worker, ask the gate, do the work, answer (which writes the
- * audit entry). The change lock of the home is held only over a commit; the in-flight guard of a
- * version (inflight.h) is the one lock that is held over a token call.
+ * audit entry). The change lock of the home is held over a commit only, and intents and notes of
+ * flags in a token do without it. Over token calls are held: the in-flight guard of a version, its
+ * switch lock, and the lock that says an intent's process lives (all in inflight.h).
  */
 #ifndef API_API_H
 #define API_API_H
@@ -116,6 +117,10 @@ CLV_MUST_USE clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
  */
 CLV_MUST_USE clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc,
                                 const char *version, struct clv_err *err);
+
+/* Writes a durable entry for something done under a system grant; `what` says what it was. */
+CLV_MUST_USE clv_rc gate_note(struct clv_ctx *ctx, const struct clv_grant *grant,
+                              const char *resource, const char *what, struct clv_err *err);
 const char *gate_principal(const struct clv_grant *grant); /* borrowed from the grant */
 struct clv_grant *gate_close(struct clv_grant *grant);
 CLV_DEFINE_AUTO(struct clv_grant, gate_close);

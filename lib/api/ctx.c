@@ -84,9 +84,14 @@ static clv_rc check_empty(const char *home, struct clv_err *err)
 
 static clv_rc fill_home(const char *home, const struct store_home *info, struct clv_err *err)
 {
-	char path[API_PATH_MAX];
 	CLV_AUTO(audit_close) struct audit *audit = NULL;
+	char path[API_PATH_MAX], resource[CLV_NAME_MAX];
+	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+	uint64_t request;
 
+	memcpy(name.project, info->project, sizeof name.project);
+	clv_name_format(&name, CLV_NAME_PROJECT, resource);
+	CLV_TRY(clv_random(&request, sizeof request, err));
 	CLV_TRY(api_path(home, API_DIR_RUN, path, err));
 	CLV_TRY(make_dir(path, err));
 	CLV_TRY(api_path(home, API_DIR_AUDIT, path, err));
@@ -99,9 +104,10 @@ static clv_rc fill_home(const char *home, const struct store_home *info, struct 
 	CLV_TRY(store_create(path, clv_grant_system(CLV_SYSTEM_HOME), info, err));
 	return audit_append(audit,
 	                    &(struct audit_entry){ .time = info->create_time,
+	                                           .request = request,
 	                                           .principal = info->owner,
 	                                           .permission = "claviger.homes.create",
-	                                           .resource = info->project,
+	                                           .resource = resource,
 	                                           .rule = "system" },
 	                    true, err);
 }
@@ -132,8 +138,11 @@ static clv_rc find_home(const char *home, struct clv_ctx *ctx, struct clv_err *e
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the path of the home is empty");
 	real = realpath(home, NULL); /* absolute: SoftHSM opens its files by name later on */
 	if (real == NULL)
-		return clv_fail_errno(err, errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_UNAVAILABLE, errno,
-		                      "home %.200s (make one with kmsctl init)", home);
+		return clv_fail_errno(err,
+		                      errno == ENOENT   ? CLV_E_NOT_FOUND
+		                      : errno == EACCES ? CLV_E_PERMISSION_DENIED
+		                                        : CLV_E_UNAVAILABLE,
+		                      errno, "home %.200s (make one with kmsctl init)", home);
 	if (strlen(real) >= sizeof ctx->home - 64) {
 		free(real);
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the path of the home is too long");
@@ -141,6 +150,9 @@ static clv_rc find_home(const char *home, struct clv_ctx *ctx, struct clv_err *e
 	memcpy(ctx->home, real, strlen(real) + 1);
 	free(real);
 	CLV_TRY(api_path(ctx->home, API_FILE_CATALOGUE, path, err));
+	if (access(path, F_OK) != 0 && (errno == EACCES || errno == EPERM))
+		return clv_fail_errno(err, CLV_E_PERMISSION_DENIED, errno,
+		                      "home %.200s belongs to another user", ctx->home);
 	if (access(path, F_OK) != 0)
 		return clv_fail(err, CLV_E_NOT_FOUND,
 		                "%.200s is not a Claviger home; make one with kmsctl init", ctx->home);
@@ -300,8 +312,10 @@ static clv_rc lock_changes(int fd, const char *path, unsigned wait_ms, struct cl
 		if (errno != EAGAIN && errno != EACCES)
 			return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "lock %s", path);
 		if (!clv_backoff(deadline, &pause_us, 2000))
-			return clv_fail(err, CLV_E_DEADLINE_EXCEEDED,
-			                "another change of this home did not end within %u ms", wait_ms);
+			return clv_fail(err, CLV_E_UNAVAILABLE,
+			                "nothing was changed: another change of this home did not end "
+			                "within %u ms",
+			                wait_ms);
 	}
 	return CLV_OK;
 }

@@ -113,6 +113,22 @@ clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc
 	                audit_err.text);
 }
 
+clv_rc gate_note(struct clv_ctx *ctx, const struct clv_grant *grant, const char *resource,
+                 const char *what, struct clv_err *err)
+{
+	struct audit_entry entry = {
+		.time = clv_time_now(),
+		.principal = grant->principal,
+		.permission = "claviger.system.recover",
+		.resource = resource,
+		.rule = grant->rule,
+		.reason = what,
+	};
+
+	CLV_TRY(clv_random(&entry.request, sizeof entry.request, err));
+	return audit_append(ctx->audit, &entry, true, err);
+}
+
 const char *gate_principal(const struct clv_grant *grant)
 {
 	return grant->principal;

@@ -266,9 +266,9 @@ clv_rc inflight_drain(struct inflight_seat *seat, int64_t row, struct clv_deadli
 	if (errnum == EAGAIN) {
 		(void) count_inside(seat->inflight, row, &pid);
 		if (pid != 0)
-			return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "process %lld still inside",
+			return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "process %lld is still inside",
 			                (long long) pid);
-		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "another process still inside");
+		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "another process is still inside");
 	}
 	if (errnum != 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s", seat->inflight->path);

@@ -4,7 +4,7 @@
  * threads and processes of a home. A use holds a shared lock on its version's byte of the gate
  * file; a disable takes it exclusively and so waits for those inside. The kernel frees the dead.
  *
- * The first pages of the file are shared memory: a generation that grows with every stored change,
+ * The first pages of the file are shared memory: a generation that grows whenever rows may have changed,
  * a mark that a change is under way, and seats that tell which process is inside what. The seats
  * are for messages only; the locks decide.
  */
@@ -31,7 +31,7 @@ CLV_MUST_USE clv_rc inflight_open(const char *path, struct inflight **ret_inflig
 struct inflight *inflight_close(struct inflight *inflight);
 CLV_DEFINE_AUTO(struct inflight, inflight_close);
 
-/* Grows with every stored change of any process. */
+/* Grows whenever rows that are remembered may have changed, in any process. */
 uint64_t inflight_generation(const struct inflight *inflight);
 
 /* Is what was read at `generation` still good? Not while a change is under way. */

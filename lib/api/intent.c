@@ -79,6 +79,19 @@ static clv_rc undo(const struct store_intent *row, const char *serial, struct hs
 	return CLV_OK;
 }
 
+static clv_rc note_undone(struct api_worker *worker, const struct store_intent *row,
+                          struct clv_err *err)
+{
+	struct clv_name name = { .kind = CLV_NAME_LOCATION };
+	char text[CLV_NAME_MAX], what[CLV_REASON_MAX];
+
+	memcpy(name.project, worker->ctx->info.project, sizeof name.project);
+	memcpy(name.location, row->location, sizeof name.location);
+	snprintf(what, sizeof what, "took away what a process that died had begun: %.160s", row->detail);
+	return gate_note(worker->ctx, clv_grant_system(CLV_SYSTEM_RECOVERY),
+	                 clv_name_format(&name, CLV_NAME_LOCATION, text), what, err);
+}
+
 static clv_rc recover_one(struct api_worker *worker, const struct store_intent *row,
                           const char *serial, struct hsm *hsm, struct clv_err *err)
 {
@@ -89,6 +102,8 @@ static clv_rc recover_one(struct api_worker *worker, const struct store_intent *
 	if (inflight_lock(worker->seat, INFLIGHT_INTENT, lock_number(row), NULL, &alive) != CLV_OK)
 		return CLV_OK; /* somebody is still at it */
 	rc = undo(row, serial, hsm, &done, err);
+	if (rc == CLV_OK && done)
+		rc = note_undone(worker, row, err);
 	if (rc == CLV_OK && done)
 		rc = store_intent_remove(worker->store, clv_grant_system(CLV_SYSTEM_RECOVERY), row->id,
 		                         err);

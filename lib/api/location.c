@@ -305,14 +305,15 @@ clv_rc clv_token_list(struct clv_ctx *ctx, const struct clv_caller *who, const c
 	return CLV_OK;
 }
 
-clv_rc clv_token_probe(const char *uri, struct clv_probe *ret_probe, struct clv_err *err)
+clv_rc clv_token_probe(const char *uri, bool allow_unlocked_memory, struct clv_probe *ret_probe,
+                       struct clv_err *err)
 {
 	CLV_AUTO(hsm_close) struct hsm *hsm = NULL;
 	struct hsm_options options = { .uri = uri };
 
 	if (uri == NULL)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the PKCS#11 URI of a token is missing");
-	CLV_TRY(clv_secret_setup(0, false, err));
+	CLV_TRY(clv_secret_setup(0, allow_unlocked_memory, err));
 	CLV_TRY(hsm_open(&options, &hsm, err));
 	return hsm_probe(hsm, true, ret_probe, err);
 }

@@ -83,20 +83,28 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 	return CLV_OK;
 }
 
-/* Notes what came of an opening, and wakes those who wait for it. */
-static void opened(struct clv_ctx *ctx, struct api_token *token, struct hsm *hsm, clv_rc rc,
-                   const struct clv_err *err)
+/* Notes what came of an opening, and wakes those who wait for it. One that was put there
+ * meanwhile stays: then ours is not needed, and handed back. */
+static struct hsm *opened(struct clv_ctx *ctx, struct api_token *token, struct hsm *hsm, clv_rc rc,
+                          const struct clv_err *err)
 {
+	struct hsm *spare = NULL;
+
 	pthread_mutex_lock(&ctx->tokens_lock);
-	token->state = rc == CLV_OK ? TOKEN_OPEN : TOKEN_FAILED;
-	token->hsm = hsm;
-	if (rc != CLV_OK) {
+	if (token->state == TOKEN_OPEN) {
+		spare = hsm;
+	} else if (rc == CLV_OK) {
+		token->state = TOKEN_OPEN;
+		token->hsm = hsm;
+	} else {
+		token->state = TOKEN_FAILED;
 		token->failed_at = clv_mono_ns();
 		token->failed_rc = rc;
 		token->failed_err = *err;
 	}
 	pthread_cond_broadcast(&ctx->token_opened);
 	pthread_mutex_unlock(&ctx->tokens_lock);
+	return spare;
 }
 
 /*
@@ -160,10 +168,12 @@ clv_rc api_token_get(struct api_worker *worker, const char *location, struct hsm
 		return CLV_OK;
 	}
 	rc = open_token(worker, location, &hsm, err);
-	opened(ctx, token, hsm, rc, err);
-	if (rc == CLV_OK)
-		*ret_hsm = hsm;
-	return rc;
+	hsm_close(opened(ctx, token, hsm, rc, err));
+	hsm = api_token_peek(ctx, location);
+	if (hsm == NULL)
+		return rc;
+	*ret_hsm = hsm;
+	return CLV_OK;
 }
 
 struct hsm *api_token_peek(struct clv_ctx *ctx, const char *location)

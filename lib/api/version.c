@@ -191,7 +191,10 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
 	clv_rc rc;
 
 	CLV_TRY(api_worker_acquire(sw->ctx, &worker, err));
-	CLV_TRY(commit(sw, worker, &row, &report->changed, err));
+	rc = commit(sw, worker, &row, &report->changed, err);
+	if (rc == CLV_E_DEADLINE_EXCEEDED) /* that would mean "disabled, but somebody is inside" */
+		rc = CLV_E_UNAVAILABLE;
+	CLV_TRY(rc);
 	report->version = row.pub;
 	/* Also when it was disabled before: an earlier call may have given up waiting. */
 	rc = inflight_drain(worker->seat, row.row, deadline, &wait, &inside);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything of libclaviger. See libclaviger(3) and claviger(7). */
+/* Everything of libclaviger. See claviger(7). */
 #ifndef CLAVIGER_CLAVIGER_H
 #define CLAVIGER_CLAVIGER_H
 

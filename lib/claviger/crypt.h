@@ -13,14 +13,14 @@
 
 /*
  * Encrypts with a key's primary version, or with the version that `name` says. The result is CLV1
- * (claviger-envelope, design section 4), bound to the key's name and to `aad`: it opens under no
+ * (claviger(7)), bound to the key's name and to `aad`: it opens under no
  * other key and no other location.
  *
  * `ret_ciphertext` must be an initialised clv_buf; the bytes are appended to it and it stays the
  * caller's to end. `ret_version`, when not NULL, gets the name of the version used.
  *
  * Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION the version is not enabled, or the key has no
- * primary; CLV_E_INVALID_ARGUMENT too long.
+ * primary; CLV_E_INVALID_ARGUMENT too long; CLV_E_ABORTED the primary changed meanwhile.
  */
 CLV_MUST_USE clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
                                 struct clv_bytes plaintext, struct clv_bytes aad,

@@ -30,7 +30,8 @@ struct clv_home_options {
 /*
  * Makes an empty home, owned by the user this process runs as: a catalogue, a gate file and an
  * audit log, no location yet. Readable by its owner only.
- * Errors: CLV_E_ALREADY_EXISTS the folder is not empty; CLV_E_INVALID_ARGUMENT; CLV_E_UNAVAILABLE.
+ * Errors: CLV_E_ALREADY_EXISTS the folder is not empty; CLV_E_INVALID_ARGUMENT; CLV_E_UNAVAILABLE;
+ * CLV_E_RESOURCE_EXHAUSTED no space, or memory cannot be locked.
  */
 CLV_MUST_USE clv_rc clv_home_create(const struct clv_home_options *options, struct clv_err *err);
 
@@ -47,7 +48,8 @@ struct clv_ctx_options {
  * no token works without one.
  * On CLV_OK the caller owns *ret_ctx and ends it with clv_ctx_free().
  * Errors: CLV_E_NOT_FOUND no home there; CLV_E_FAILED_PRECONDITION made by a newer Claviger;
- *         CLV_E_DATA_LOSS the catalogue is damaged; CLV_E_UNAVAILABLE.
+ *         CLV_E_DATA_LOSS the catalogue is damaged; CLV_E_PERMISSION_DENIED another user's home;
+ *         CLV_E_RESOURCE_EXHAUSTED memory cannot be locked; CLV_E_UNAVAILABLE.
  */
 CLV_MUST_USE clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_ctx,
                                  struct clv_err *err);

@@ -4,12 +4,12 @@
  * switch them. `name` arguments are full resource names. `who` is the authenticated caller,
  * NULL for the user this process runs as. All calls may be used from several threads.
  *
- * Every call is decided by the policy and leaves an audit entry before it answers. Errors that
- * any of them can give:
+ * Every call with well-formed arguments is decided by the policy and leaves an audit entry before
+ * it answers. Errors that any of them can give:
  *   CLV_E_INVALID_ARGUMENT    a malformed name or id
  *   CLV_E_PERMISSION_DENIED   the policy says no (asked before existence is looked at)
  *   CLV_E_UNAVAILABLE         catalogue, audit log or token cannot be reached
- *   CLV_E_DEADLINE_EXCEEDED   a lock of the home did not come free in time
+ *   CLV_E_DEADLINE_EXCEEDED   something of the home or token did not come free in time
  */
 #ifndef CLAVIGER_KEY_H
 #define CLAVIGER_KEY_H
@@ -148,7 +148,8 @@ struct clv_switch_report {
  * Disables a version. Once this returns CLV_OK no operation with it can start or hand out a
  * result, in any process of the home. Needs no token. `reason` may be NULL.
  * Errors: CLV_E_NOT_FOUND; CLV_E_DEADLINE_EXCEEDED the version is disabled for all new uses, but a
- * process named in the text is still inside an earlier one (call again to wait on).
+ * process named in the text is still inside an earlier one (call again to wait on);
+ * CLV_E_UNAVAILABLE nothing was changed.
  */
 CLV_MUST_USE clv_rc clv_version_disable(struct clv_ctx *ctx, const struct clv_caller *who,
                                         const char *name, const char *reason,

@@ -34,6 +34,7 @@ struct clv_token {
  * `uri`. Makes the location's root KEK, seal key, log key and anchors in it. Never initialises a
  * token and never sets a PIN.
  * Errors: CLV_E_ALREADY_EXISTS; CLV_E_INVALID_ARGUMENT a bad URI; CLV_E_NOT_FOUND no such token;
+ * CLV_E_FAILED_PRECONDITION the token serves another location, or has no user PIN yet;
  * CLV_E_UNIMPLEMENTED the token cannot wrap and unwrap inside (the text says what is missing);
  * CLV_E_UNAVAILABLE.
  */
@@ -102,11 +103,12 @@ struct clv_probe {
 
 /*
  * Tries what the token that `uri` names can do, with session objects only: nothing stays on it.
- * Needs no home; relative file names in the URI are relative to the working directory.
+ * Needs no home and leaves no audit entry; relative file names in the URI are relative to the
+ * working directory. Calls clv_secret_setup() with `allow_unlocked_memory`.
  * Errors: CLV_E_INVALID_ARGUMENT; CLV_E_NOT_FOUND; CLV_E_UNAVAILABLE (PIN refused, token away ...).
  */
-CLV_MUST_USE clv_rc clv_token_probe(const char *uri, struct clv_probe *ret_probe,
-                                    struct clv_err *err);
+CLV_MUST_USE clv_rc clv_token_probe(const char *uri, bool allow_unlocked_memory,
+                                    struct clv_probe *ret_probe, struct clv_err *err);
 
 /*
  * Opens the token of a location and looks at our objects on it: root, seal key, log key, anchors
@@ -134,7 +136,7 @@ struct clv_status {
 	char project[CLV_ID_MAX];
 	char owner[CLV_PRINCIPAL_MAX];
 	int schema;          /* catalogue schema number */
-	uint64_t generation; /* of the gate file: grows with every change */
+	uint64_t generation; /* of the gate file: grows when rows may have changed */
 	uint64_t audit_bytes;
 	struct clv_status_location *locations;
 	size_t n_locations;

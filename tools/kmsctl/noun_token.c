@@ -34,8 +34,8 @@ static clv_rc token_probe(struct kms_run *run, struct clv_err *err)
 
 	CLV_TRY(new_probe(&probe, err));
 	memory = probe;
-	CLV_TRY(clv_secret_setup(0, kms_given(run->args, "allow-unlocked-memory"), err));
-	CLV_TRY(clv_token_probe(run->args->arg[0], probe, err));
+	CLV_TRY(clv_token_probe(run->args->arg[0], kms_given(run->args, "allow-unlocked-memory"),
+				probe, err));
 	return print_probe(run, probe, err);
 }
 
