@@ -87,7 +87,7 @@ static clv_rc note_undone(struct api_worker *worker, const struct store_intent *
 
 	memcpy(name.project, worker->ctx->info.project, sizeof name.project);
 	memcpy(name.location, row->location, sizeof name.location);
-	snprintf(what, sizeof what, "took away what a process that died had begun: %.160s", row->detail);
+	snprintf(what, sizeof what, "took away what was begun and not finished: %.160s", row->detail);
 	return gate_note(worker->ctx, clv_grant_system(CLV_SYSTEM_RECOVERY),
 	                 clv_name_format(&name, CLV_NAME_LOCATION, text), what, err);
 }
