@@ -175,6 +175,7 @@ struct hsm {
 	CK_SLOT_ID slot;
 	_Atomic uint64_t inits; /* of the module when attached */
 	_Atomic uint64_t epoch; /* grows with each attach; handles of an older one are dead */
+	_Atomic unsigned in_flight; /* calls between hsm_enter() and hsm_leave() */
 	struct hsm_pin_mark refused; /* under attach: the PIN that was refused */
 
 	pthread_mutex_t breaker_lock;  /* for the four below, all in CLOCK_MONOTONIC ns */
