@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <openssl/rand.h>
@@ -120,14 +121,80 @@ int world_set_up(void **state)
 	return 0;
 }
 
-clv_rc world_attach(struct world *w, const char *dir, const char *uri)
+/* ---- children ---- */
+
+pid_t world_spawn(const struct world *w, const char *mode, int *ret_fd)
 {
-	if (find_modules(w) != 0)
-		return CLV_E_UNAVAILABLE;
-	snprintf(w->dir, sizeof w->dir, "%s", dir);
-	snprintf(w->state, sizeof w->state, "%.255s/state", dir);
-	snprintf(w->uri, sizeof w->uri, "%s", uri);
-	return CLV_OK;
+	char self[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	int pipe_fd[2];
+	pid_t pid;
+
+	assert_true(n > 0);
+	self[n] = '\0';
+	assert_int_equal(pipe(pipe_fd), 0);
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		if (dup2(pipe_fd[1], 3) == 3)
+			execl(self, self, mode, w->dir, w->uri, (char *) NULL);
+		_exit(127);
+	}
+	close(pipe_fd[1]);
+	if (ret_fd != NULL)
+		*ret_fd = pipe_fd[0];
+	else
+		close(pipe_fd[0]);
+	return pid;
+}
+
+int world_wait_child(pid_t pid)
+{
+	struct clv_deadline deadline = clv_deadline_in(30000);
+	unsigned pause_us = 0;
+	int status = -1;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (!clv_backoff(deadline, &pause_us, 1000)) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			fail_msg("a child hung");
+		}
+	}
+	return status;
+}
+
+void world_maybe_child(int argc, char **argv, const struct child_mode *modes, size_t n_modes)
+{
+	static struct world w;
+
+	if (argc != 4)
+		return;
+	if (find_modules(&w) != 0 || clv_secret_setup(0, true, &w.err) != CLV_OK)
+		_exit(126);
+	snprintf(w.dir, sizeof w.dir, "%s", argv[2]);
+	snprintf(w.state, sizeof w.state, "%.255s/state", argv[2]);
+	snprintf(w.uri, sizeof w.uri, "%s", argv[3]);
+	for (size_t i = 0; i < n_modes; i++) {
+		if (strcmp(modes[i].name, argv[1]) == 0)
+			_exit(modes[i].run(&w));
+	}
+	_exit(125);
+}
+
+unsigned world_kills(void)
+{
+	const char *text = getenv("CLAVIGER_SOAK_KILLS");
+
+	return text != NULL ? (unsigned) strtoul(text, NULL, 10) : 60;
+}
+
+void world_nap(unsigned most_us)
+{
+	unsigned random = 0;
+
+	RAND_bytes((unsigned char *) &random, sizeof random);
+	usleep(random % most_us);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

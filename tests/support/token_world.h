@@ -47,8 +47,23 @@ int world_tear_down(void **state);
 	cmocka_unit_test_prestate_setup_teardown(f, world_set_up, world_tear_down,                 \
 	                                         (void *) (uintptr_t) (options))
 
-/* For programs without the fixture (children of kill tests): what is left in a world's folder. */
-clv_rc world_attach(struct world *w, const char *dir, const char *uri);
+/*
+ * Children: this program again, by exec, because a module must not live through fork(). A child gets
+ * `mode` and the world's folder; what it writes to descriptor 3 arrives at *ret_fd.
+ */
+pid_t world_spawn(const struct world *w, const char *mode, int *ret_fd);
+/* Waits for its end, at most 30 s. Returns the status of waitpid(). */
+int world_wait_child(pid_t pid);
+/* For main(): in a child runs the function of its mode and does not return. */
+struct child_mode {
+	const char *name;
+	int (*run)(struct world *w); /* its result is the exit status */
+};
+void world_maybe_child(int argc, char **argv, const struct child_mode *modes, size_t n_modes);
+/* How many kills: CLAVIGER_SOAK_KILLS, or 60. */
+unsigned world_kills(void);
+/* Sleeps a random time up to this. */
+void world_nap(unsigned most_us);
 
 const struct clv_grant *grant(void);
 
