@@ -205,7 +205,12 @@ static clv_rc create_run(struct hsm *hsm, struct hsm_work *work, struct clv_err 
 	CLV_TRY(hsm_lock_objects(hsm, &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	rc = create_all(session, args, err);
-	if (rc != CLV_OK)
+	if (rc == CLV_OK)
+		return rc;
+	/* A failed trial can leave an operation open, and with it SoftHSM refuses to search. */
+	session->dead = !hsm->pool.shared;
+	session = hsm_session_release(session);
+	if (hsm_session_acquire(hsm, &session, &ignored) == CLV_OK)
 		(void) discard_all(session, args->ids, &ignored); /* else the caller's intent stays */
 	return rc;
 }
