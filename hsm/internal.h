@@ -124,6 +124,7 @@ struct hsm_session {
 	CK_SESSION_HANDLE handle;
 	uint64_t epoch;          /* of the token when it was opened */
 	_Atomic uint64_t serial; /* new for each opening, 0: closed; tells a reopened keeper */
+	_Atomic bool suspect;    /* a keeper whose key was lost: opened anew before it is used again */
 	bool dead;               /* must not go back to the pool */
 	bool busy;
 	unsigned char iv_pool[1024]; /* random bytes drawn from the token */
@@ -332,8 +333,8 @@ struct hsm_work {
 };
 
 /*
- * Enters, runs, leaves. When the session, a handle or the connection had died, does it a second
- * time: so `run` must be idempotent. Opens the breaker when the token is to blame.
+ * Enters, runs, leaves. When the session, a handle or the connection had died, does it again, a few
+ * times: so `run` must be idempotent. Opens the breaker when the token is to blame.
  */
 CLV_MUST_USE clv_rc hsm_work_do(struct hsm *hsm, struct hsm_work *work, struct clv_err *err);
 

@@ -78,6 +78,7 @@ static CK_RV open_session(struct hsm_session *session)
 	pthread_mutex_lock(&hsm->pool.lock);
 	atomic_store(&session->serial, ++hsm->pool.next_serial);
 	pthread_mutex_unlock(&hsm->pool.lock);
+	atomic_store(&session->suspect, false); /* after the serial: its old keys must not look fresh */
 	return CKR_OK;
 }
 
@@ -229,7 +230,8 @@ static clv_rc acquire(struct hsm *hsm, struct hsm_session *keeper, struct hsm_se
 		if (session == NULL)
 			return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
 			                "no token session came free within %u ms", hsm->wait_ms);
-		if (atomic_load(&session->serial) != 0 && session->epoch == atomic_load(&hsm->epoch))
+		if (atomic_load(&session->serial) != 0 && !atomic_load(&session->suspect) &&
+		    session->epoch == atomic_load(&hsm->epoch))
 			break;
 		close_session(session); /* of an older epoch, when there is one */
 		rv = open_session(session);
