@@ -255,6 +255,26 @@ static void all_sessions_dead_is_lived_through(void **state)
 	}
 }
 
+/* Who is logged out finds no private object: that must not be taken for a key that is gone. */
+static void a_key_is_not_said_to_be_gone_by_who_is_logged_out(void **state)
+{
+	struct world *w = *state;
+	unsigned before;
+	struct hsm_keyref key;
+
+	world_token_key(w, &key);
+	before = raw_count_token_objects(w);
+	for (int i = 0; i < 3; i++) {
+		world_calm(w);
+		w->shim->kill_sessions(false);
+		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, i == 1, &w->err));
+	}
+	world_calm(w);
+	w->shim->kill_sessions(false);
+	assert_ok(w, hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION, key.id, &w->err));
+	assert_int_equal(raw_count_token_objects(w), before - 1);
+}
+
 static void a_generation_under_a_lost_parent_unwraps_it_again(void **state)
 {
 	struct world *w = *state;
@@ -280,6 +300,7 @@ int main(void)
 		token_test(a_key_evicted_while_it_is_unwrapped_does_not_stay),
 		token_test(keys_of_a_dead_keeper_are_unwrapped_again),
 		token_test(all_sessions_dead_is_lived_through),
+		token_test(a_key_is_not_said_to_be_gone_by_who_is_logged_out),
 		token_test(a_generation_under_a_lost_parent_unwraps_it_again),
 	};
 
