@@ -145,8 +145,9 @@ struct hsm_pool {
 	unsigned n_work, max_work; /* open sessions for work; ceiling, lowered when the token says so */
 	uint64_t next_serial;
 	struct hsm_session *keeper[HSM_KEEPERS_MAX];
-	unsigned n_keepers;
-	bool shared; /* one session only: the keeper also does the work */
+	unsigned n_keepers;    /* the first ones of `all` */
+	unsigned used_keepers; /* under the lock; fewer once the token has no session for all of them */
+	_Atomic bool shared;   /* there is one session only: the first keeper also does the work */
 };
 
 struct hsm_entry;
