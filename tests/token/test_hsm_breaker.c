@@ -10,15 +10,21 @@
 enum { THREADS = 4 };
 
 struct load {
-	struct world *w;
 	struct hsm *hsm;
 	const struct hsm_keyref *key;
 	pthread_t thread;
-	_Atomic bool *stop;
 	_Atomic unsigned good, away, wrong;
 	_Atomic int64_t slowest_ns; /* of the calls that gave CLV_E_UNAVAILABLE */
 	char wrong_text[CLV_ERR_TEXT_MAX];
 };
+
+/* Threads outlive a failed assertion, so they are the fixture's to end. */
+static struct {
+	struct load load[2 * THREADS];
+	size_t n;
+	_Atomic bool stop;
+	struct world other; /* a second token, when `other.hsm` is set */
+} gl;
 
 static void *load_run(void *arg)
 {
@@ -27,7 +33,7 @@ static void *load_run(void *arg)
 	struct clv_err err;
 	size_t iv_len;
 
-	while (!atomic_load(load->stop)) {
+	while (!atomic_load(&gl.stop)) {
 		int64_t begun = clv_mono_ns(), took;
 		clv_rc rc = hsm_encrypt(load->hsm, grant(), load->key, bytes_of("a"), bytes_of("text"),
 		                        iv, &iv_len, out, &err);
@@ -53,28 +59,36 @@ static void *load_run(void *arg)
 	return NULL;
 }
 
-static void start_load(struct load load[THREADS], struct world *w, struct hsm *hsm,
-                       const struct hsm_keyref *key, _Atomic bool *stop)
+static struct load *start_load(struct hsm *hsm, const struct hsm_keyref *key)
 {
-	atomic_store(stop, false);
+	struct load *load = &gl.load[gl.n];
+
+	atomic_store(&gl.stop, false);
 	for (int i = 0; i < THREADS; i++) {
 		memset(&load[i], 0, sizeof load[i]);
-		load[i].w = w;
 		load[i].hsm = hsm;
 		load[i].key = key;
-		load[i].stop = stop;
 		pthread_create(&load[i].thread, NULL, load_run, &load[i]);
+		gl.n++;
 	}
+	return load;
 }
 
-static void stop_load(struct load load[THREADS], _Atomic bool *stop)
+static void stop_load(void)
 {
-	atomic_store(stop, true);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(load[i].thread, NULL);
+	atomic_store(&gl.stop, true);
+	while (gl.n > 0)
+		pthread_join(gl.load[--gl.n].thread, NULL);
 }
 
-static void check_loss(struct world *w, struct load load[THREADS], CK_RV rv, bool until_init)
+static int tear_down(void **state)
+{
+	stop_load();
+	gl.other.hsm = hsm_close(gl.other.hsm);
+	return world_tear_down(state);
+}
+
+static void check_loss(struct world *w, struct load *load, CK_RV rv, bool until_init)
 {
 	struct hsm_counts before, after;
 	unsigned away = 0, served = 0;
@@ -111,13 +125,11 @@ static void losses_under_load_are_survived(void **state)
 		       { CKR_TOKEN_NOT_PRESENT, false },    { CKR_CRYPTOKI_NOT_INITIALIZED, true },
 		       { CKR_SESSION_HANDLE_INVALID, true } };
 	struct world *w = *state;
-	struct load load[THREADS];
-	_Atomic bool stop;
+	struct load *load = start_load(w->hsm, &w->version);
 
-	start_load(load, w, w->hsm, &w->version, &stop);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(losses); i++)
 		check_loss(w, load, losses[i].rv, losses[i].until_init);
-	stop_load(load, &stop);
+	stop_load();
 	for (int i = 0; i < THREADS; i++) {
 		if (load[i].wrong != 0)
 			fail_msg("%u wrong answers: %s", load[i].wrong, load[i].wrong_text);
@@ -164,28 +176,31 @@ static void a_module_whose_initialisation_failed_comes_back(void **state)
 /* ---- two tokens of one module ---- */
 
 /* A second token in the same folder, with a key of its own in it. */
-static void open_second(struct world *w, struct world *other, struct hsm_keyref *key)
+static struct world *open_second(struct world *w, struct hsm_keyref *key)
 {
+	struct world *other = &gl.other;
+
 	*other = *w;
 	other->hsm = NULL;
 	assert_ok(w, hsm_softhsm_create(grant(), CLV_TEST_SHIM, w->dir, w->state, "second", "second",
 	                                other->uri, &w->err));
 	world_open(other);
 	world_token_key(other, key);
+	return other;
 }
 
 static void the_other_token_of_a_rebuilt_module_works_on(void **state)
 {
 	struct world *w = *state;
-	struct world other;
+	struct world *other;
 	struct hsm_keyref key;
 	struct sealed here, there;
 
-	open_second(w, &other, &key);
+	other = open_second(w, &key);
 	world_seal(w, &w->version, "here", &here);
-	world_seal(&other, &key, "there", &there);
+	world_seal(other, &key, "there", &there);
 	for (int i = 0; i < 4; i++) {
-		struct world *first = i % 2 == 0 ? w : &other, *second = i % 2 == 0 ? &other : w;
+		struct world *first = i % 2 == 0 ? w : other, *second = i % 2 == 0 ? other : w;
 
 		world_calm(first);
 		world_calm(second);
@@ -195,66 +210,62 @@ static void the_other_token_of_a_rebuilt_module_works_on(void **state)
 		world_wait_healthy(first);
 		world_wait_healthy(second);
 		assert_ok(w, world_unseal(w, &w->version, &here, "here", &w->err));
-		assert_ok(&other, world_unseal(&other, &key, &there, "there", &other.err));
+		assert_ok(other, world_unseal(other, &key, &there, "there", &other->err));
 	}
-	world_close(&other);
 }
 
 static void a_token_that_did_not_rebuild_first_can_rebuild_later(void **state)
 {
 	struct world *w = *state;
-	struct world other;
+	struct world *other;
 	struct hsm_keyref key;
 
-	open_second(w, &other, &key);
+	other = open_second(w, &key);
 	world_calm(w);
 	w->shim->gone(CKR_DEVICE_REMOVED, true);
 	assert_rc(hsm_ping(w->hsm, &w->err), CLV_E_UNAVAILABLE);
 	w->shim->back();
 	world_wait_healthy(w);
 	w->shim->gone(CKR_DEVICE_REMOVED, true); /* and now only the other one is used */
-	assert_rc(hsm_ping(other.hsm, &other.err), CLV_E_UNAVAILABLE);
+	assert_rc(hsm_ping(other->hsm, &other->err), CLV_E_UNAVAILABLE);
 	w->shim->back();
-	world_wait_healthy(&other);
-	world_close(&other);
+	world_wait_healthy(other);
 }
 
 static void two_tokens_under_load_survive_losses(void **state)
 {
 	struct world *w = *state;
-	struct world other;
 	struct hsm_keyref key;
-	struct load here[THREADS], there[THREADS];
-	_Atomic bool stop_here, stop_there;
+	struct load *here, *there;
 
-	open_second(w, &other, &key);
-	start_load(here, w, w->hsm, &w->version, &stop_here);
-	start_load(there, &other, other.hsm, &key, &stop_there);
+	open_second(w, &key);
+	here = start_load(w->hsm, &w->version);
+	there = start_load(gl.other.hsm, &key);
 	for (int i = 0; i < 4; i++) {
 		w->shim->gone(CKR_DEVICE_REMOVED, true);
 		usleep(60000);
 		w->shim->back();
 		world_wait_healthy(w);
-		world_wait_healthy(&other);
+		world_wait_healthy(&gl.other);
 	}
-	stop_load(here, &stop_here);
-	stop_load(there, &stop_there);
+	stop_load();
 	for (int i = 0; i < THREADS; i++) {
 		if (here[i].wrong + there[i].wrong != 0)
 			fail_msg("wrong: %s %s", here[i].wrong_text, there[i].wrong_text);
 	}
-	world_close(&other);
 }
+
+#define loss_test(f) cmocka_unit_test_setup_teardown(f, world_set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		token_test(losses_under_load_are_survived),
-		token_test(an_open_breaker_makes_no_call),
-		token_test(a_module_whose_initialisation_failed_comes_back),
-		token_test(the_other_token_of_a_rebuilt_module_works_on),
-		token_test(a_token_that_did_not_rebuild_first_can_rebuild_later),
-		token_test(two_tokens_under_load_survive_losses),
+		loss_test(losses_under_load_are_survived),
+		loss_test(an_open_breaker_makes_no_call),
+		loss_test(a_module_whose_initialisation_failed_comes_back),
+		loss_test(the_other_token_of_a_rebuilt_module_works_on),
+		loss_test(a_token_that_did_not_rebuild_first_can_rebuild_later),
+		loss_test(two_tokens_under_load_survive_losses),
 	};
 
 	return TOKEN_MAIN("hsm: losing the token", tests);
