@@ -111,7 +111,8 @@ static bool fresh(const struct hsm *hsm, const struct hsm_entry *entry)
 {
 	if (entry->epoch != atomic_load(&hsm->epoch))
 		return false;
-	return entry->keeper == NULL || entry->keeper_serial == atomic_load(&entry->keeper->serial);
+	return entry->keeper == NULL || (entry->keeper_serial == atomic_load(&entry->keeper->serial) &&
+	                                 !atomic_load(&entry->keeper->suspect));
 }
 
 void hsm_cache_bury(struct hsm_session *session)
@@ -263,12 +264,17 @@ static clv_rc unwrap_key(struct hsm *hsm, const struct hsm_keyref *key, struct h
 	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin parent = { 0 };
 	CLV_AUTO(hsm_session_release) struct hsm_session *keeper = NULL;
 	struct clv_bytes blob = { key->blob, key->blob_len };
+	clv_rc rc;
 
 	CLV_TRY(hsm_key_pin(hsm, key->parent, &parent, err));
 	CLV_TRY(hsm_keeper_acquire(hsm, key->id, &keeper, err));
 	hsm_cache_bury(keeper);
 	atomic_fetch_add(&hsm->unwraps, 1);
-	CLV_TRY(hsm_unwrap(keeper, key->role, parent.handle, blob, &entry->handle, err));
+	rc = hsm_unwrap(keeper, key->role, parent.handle, blob, &entry->handle, err);
+	if (rc != CLV_OK && err->domain == CLV_DOM_PKCS11 &&
+	    hsm_rv_class(err->native) == HSM_CLASS_HANDLE)
+		hsm_key_forget(&parent);
+	CLV_TRY(rc);
 	entry->keeper = keeper;
 	entry->keeper_serial = atomic_load(&keeper->serial);
 	entry->epoch = keeper->epoch;
@@ -327,6 +333,9 @@ void hsm_key_forget(struct hsm_pin *pin)
 	struct hsm_entry *entry = pin->entry;
 
 	pthread_mutex_lock(&pin->hsm->cache.lock);
+	/* With several sessions a lost key means that its keeper was closed behind our back. */
+	if (entry->keeper != NULL && fresh(pin->hsm, entry) && !pin->hsm->pool.shared)
+		atomic_store(&entry->keeper->suspect, true);
 	entry->epoch = 0; /* not fresh: its number may be another object's by now */
 	if (!entry->gone)
 		remove_locked(&pin->hsm->cache, entry);

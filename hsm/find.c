@@ -2,6 +2,20 @@
 /* Searching the token by id. Linear in most tokens, so that it happens once a key and epoch. */
 #include "hsm/internal.h"
 
+/* Who is not logged in sees no private object, and no error either. */
+static CK_RV logged_in(struct hsm_session *session)
+{
+	CK_SESSION_INFO info = { 0 };
+	CK_RV rv;
+
+	if ((session->hsm->info.flags & CKF_LOGIN_REQUIRED) == 0)
+		return CKR_OK;
+	rv = hsm_C_GetSessionInfo(session->hsm->module, session->handle, &info);
+	if (rv == CKR_OK && info.state != CKS_RW_USER_FUNCTIONS && info.state != CKS_RO_USER_FUNCTIONS)
+		return CKR_USER_NOT_LOGGED_IN;
+	return rv;
+}
+
 clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class, const uint8_t id[HSM_ID_LEN],
                     CK_OBJECT_HANDLE *objects, CK_ULONG max, CK_ULONG *ret_n, struct clv_err *err)
 {
@@ -25,6 +39,8 @@ clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class, const ui
 		return hsm_session_fail(session, err, "C_FindObjects", rv);
 	if (rv_final != CKR_OK)
 		return hsm_session_fail(session, err, "C_FindObjectsFinal", rv_final);
+	if (n == 0 && (rv = logged_in(session)) != CKR_OK)
+		return hsm_session_fail(session, err, "C_GetSessionInfo", rv);
 	*ret_n = n;
 	return CLV_OK;
 }

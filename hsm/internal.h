@@ -124,6 +124,7 @@ struct hsm_session {
 	CK_SESSION_HANDLE handle;
 	uint64_t epoch;          /* of the token when it was opened */
 	_Atomic uint64_t serial; /* new for each opening, 0: closed; tells a reopened keeper */
+	_Atomic bool suspect;    /* a keeper whose key was lost: opened anew before it is used again */
 	bool dead;               /* must not go back to the pool */
 	bool busy;
 	unsigned char iv_pool[1024]; /* random bytes drawn from the token */
@@ -144,8 +145,9 @@ struct hsm_pool {
 	unsigned n_work, max_work; /* open sessions for work; ceiling, lowered when the token says so */
 	uint64_t next_serial;
 	struct hsm_session *keeper[HSM_KEEPERS_MAX];
-	unsigned n_keepers;
-	bool shared; /* one session only: the keeper also does the work */
+	unsigned n_keepers;    /* the first ones of `all` */
+	unsigned used_keepers; /* under the lock; fewer once the token has no session for all of them */
+	_Atomic bool shared;   /* there is one session only: the first keeper also does the work */
 };
 
 struct hsm_entry;
@@ -176,6 +178,7 @@ struct hsm {
 	_Atomic CK_SLOT_ID slot;
 	_Atomic uint64_t inits; /* of the module when attached */
 	_Atomic uint64_t epoch; /* grows with each attach; handles of an older one are dead */
+	_Atomic unsigned in_flight; /* calls between hsm_enter() and hsm_leave() */
 	struct hsm_pin_mark refused; /* under attach: the PIN that was refused */
 
 	pthread_mutex_t breaker_lock;  /* for the four below, all in CLOCK_MONOTONIC ns */
@@ -332,8 +335,8 @@ struct hsm_work {
 };
 
 /*
- * Enters, runs, leaves. When the session, a handle or the connection had died, does it a second
- * time: so `run` must be idempotent. Opens the breaker when the token is to blame.
+ * Enters, runs, leaves. When the session, a handle or the connection had died, does it again, a few
+ * times: so `run` must be idempotent. Opens the breaker when the token is to blame.
  */
 CLV_MUST_USE clv_rc hsm_work_do(struct hsm *hsm, struct hsm_work *work, struct clv_err *err);
 

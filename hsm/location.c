@@ -97,6 +97,15 @@ clv_rc hsm_log_key_check(struct hsm_session *session, CK_OBJECT_HANDLE private, 
 	return CLV_OK;
 }
 
+/* Does this refusal mean that the token lacks the curve? Codes for unknown curves are not in our
+ * table; a sick token is no reason to make a weaker key. */
+static bool lacks_curve(CK_RV rv)
+{
+	enum hsm_class class = hsm_rv_class(rv);
+
+	return class == HSM_CLASS_POLICY || (class == HSM_CLASS_AMBIGUOUS && rv != CKR_DEVICE_ERROR);
+}
+
 /* Ed25519 where the token has it, else P-256. */
 clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t *id,
                           const char *label, bool allow_ed25519, const char **ret_name,
@@ -111,6 +120,8 @@ clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t
 		if (curves[i].type == CKK_EC_EDWARDS && !allow_ed25519)
 			continue;
 		rv = generate_pair(session, &curves[i], token, id, label, &public, &private);
+		if (rv != CKR_OK && !lacks_curve(rv))
+			break;
 		if (rv != CKR_OK)
 			continue;
 		rv = try_pair(session, &curves[i], public, private);
@@ -205,7 +216,12 @@ static clv_rc create_run(struct hsm *hsm, struct hsm_work *work, struct clv_err 
 	CLV_TRY(hsm_lock_objects(hsm, &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	rc = create_all(session, args, err);
-	if (rc != CLV_OK)
+	if (rc == CLV_OK)
+		return rc;
+	/* A failed trial can leave an operation open, and with it SoftHSM refuses to search. */
+	session->dead = !hsm->pool.shared;
+	session = hsm_session_release(session);
+	if (hsm_session_acquire(hsm, &session, &ignored) == CLV_OK)
 		(void) discard_all(session, args->ids, &ignored); /* else the caller's intent stays */
 	return rc;
 }

@@ -81,10 +81,10 @@ static clv_rc initialise(struct hsm_module *module, struct clv_err *err)
 	/* SoftHSM knows no other way to be told where its tokens are. Nothing secret in it. */
 	if (module->conf[0] != '\0' && setenv("SOFTHSM2_CONF", module->conf, 1) != 0)
 		return clv_fail_errno(err, CLV_E_RESOURCE_EXHAUSTED, errno, "SOFTHSM2_CONF");
+	atomic_fetch_add(&module->inits, 1); /* whatever comes of it: what was open before is gone */
 	rv = module->fn->C_Initialize(&args);
 	if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED)
 		return hsm_fail(err, "C_Initialize", rv);
-	atomic_fetch_add(&module->inits, 1);
 	atomic_store(&module->up, true);
 	return CLV_OK;
 }

@@ -24,8 +24,8 @@ clv_rc hsm_pool_init(struct hsm *hsm, unsigned max_sessions, struct clv_err *err
 {
 	struct hsm_pool *pool = &hsm->pool;
 
-	pool->n_keepers = keepers_of(max_sessions);
-	pool->shared = max_sessions == 1;
+	pool->n_keepers = pool->used_keepers = keepers_of(max_sessions);
+	atomic_store(&pool->shared, max_sessions == 1);
 	pool->n_all = max_sessions;
 	pool->max_work = max_sessions - pool->n_keepers;
 	pool->all = calloc(max_sessions, sizeof *pool->all);
@@ -78,6 +78,7 @@ static CK_RV open_session(struct hsm_session *session)
 	pthread_mutex_lock(&hsm->pool.lock);
 	atomic_store(&session->serial, ++hsm->pool.next_serial);
 	pthread_mutex_unlock(&hsm->pool.lock);
+	atomic_store(&session->suspect, false); /* after the serial: its old keys must not look fresh */
 	return CKR_OK;
 }
 
@@ -140,6 +141,8 @@ void hsm_pool_end_all(struct hsm *hsm, bool finalised)
 	}
 	pthread_mutex_lock(&pool->lock);
 	pool->max_work = pool->n_all - pool->n_keepers;
+	pool->used_keepers = pool->n_keepers;
+	atomic_store(&pool->shared, pool->n_all == 1);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -178,17 +181,28 @@ static void push_back(struct hsm_session *session)
 }
 
 /*
- * The token has no more sessions than we have open: do not ask for more until it is reconnected.
- * False: there is none that could come back, so there is nothing to wait for.
+ * The token has no more sessions than we have open: do with these until it is connected again. Work
+ * waits for a session for work, or is done in the first keeper when there is none; keys go into the
+ * first keeper as well. False: there is nothing to wait for. May change *keeper.
  */
-static bool lower_ceiling(struct hsm_pool *pool)
+static bool make_do(struct hsm_pool *pool, struct hsm_session **keeper)
 {
-	bool some;
+	struct hsm_session *first = pool->keeper[0];
+	bool some = true;
 
 	pthread_mutex_lock(&pool->lock);
-	some = pool->n_work > 0;
-	if (some)
+	if (*keeper == NULL && pool->n_work > 0) {
 		pool->max_work = pool->n_work;
+	} else if (*keeper == NULL && (first->busy || atomic_load(&first->serial) != 0)) {
+		atomic_store(&pool->shared, true);
+		pool->used_keepers = 1;
+		*keeper = first;
+	} else if (*keeper != NULL && *keeper != first) {
+		pool->used_keepers = 1;
+		*keeper = first;
+	} else {
+		some = false;
+	}
 	pthread_mutex_unlock(&pool->lock);
 	return some;
 }
@@ -229,14 +243,15 @@ static clv_rc acquire(struct hsm *hsm, struct hsm_session *keeper, struct hsm_se
 		if (session == NULL)
 			return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
 			                "no token session came free within %u ms", hsm->wait_ms);
-		if (atomic_load(&session->serial) != 0 && session->epoch == atomic_load(&hsm->epoch))
+		if (atomic_load(&session->serial) != 0 && !atomic_load(&session->suspect) &&
+		    session->epoch == atomic_load(&hsm->epoch))
 			break;
 		close_session(session); /* of an older epoch, when there is one */
 		rv = open_session(session);
 		if (rv == CKR_OK)
 			break;
 		push_back(session);
-		if (rv != CKR_SESSION_COUNT || keeper != NULL || !lower_ceiling(&hsm->pool))
+		if (rv != CKR_SESSION_COUNT || !make_do(&hsm->pool, &keeper))
 			return hsm_fail(err, "C_OpenSession", rv);
 	}
 	*ret_session = session;
@@ -245,13 +260,21 @@ static clv_rc acquire(struct hsm *hsm, struct hsm_session *keeper, struct hsm_se
 
 clv_rc hsm_session_acquire(struct hsm *hsm, struct hsm_session **ret_session, struct clv_err *err)
 {
-	return acquire(hsm, hsm->pool.shared ? hsm->pool.keeper[0] : NULL, ret_session, err);
+	struct hsm_session *keeper = atomic_load(&hsm->pool.shared) ? hsm->pool.keeper[0] : NULL;
+
+	return acquire(hsm, keeper, ret_session, err);
 }
 
 clv_rc hsm_keeper_acquire(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
                           struct hsm_session **ret_session, struct clv_err *err)
 {
-	return acquire(hsm, hsm->pool.keeper[id[0] % hsm->pool.n_keepers], ret_session, err);
+	struct hsm_pool *pool = &hsm->pool;
+	unsigned n;
+
+	pthread_mutex_lock(&pool->lock);
+	n = pool->used_keepers;
+	pthread_mutex_unlock(&pool->lock);
+	return acquire(hsm, pool->keeper[id[0] % n], ret_session, err);
 }
 
 struct hsm_session *hsm_session_release(struct hsm_session *session)

@@ -414,23 +414,25 @@ struct check_args {
 	struct clv_probe *probe;
 };
 
-static void check_one(struct hsm_session *session, struct clv_probe *probe, const char *name,
-		      enum hsm_role role, const uint8_t id[HSM_ID_LEN])
+static clv_rc check_one(struct hsm_session *session, struct clv_probe *probe, const char *name,
+			enum hsm_role role, const uint8_t id[HSM_ID_LEN], struct clv_err *err)
 {
 	CK_OBJECT_CLASS class = role == HSM_ROLE_LOG ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
 	CK_OBJECT_HANDLE object;
-	struct clv_err err;
-	clv_rc rc = hsm_find(session, class, id, &object, &err);
+	clv_rc rc = hsm_find(session, class, id, &object, err);
 
 	if (rc == CLV_OK && role == HSM_ROLE_LOG)
-		rc = hsm_log_key_check(session, object, &err);
+		rc = hsm_log_key_check(session, object, err);
 	else if (rc == CLV_OK)
 		rc = hsm_attributes_check(session, object, role, HSM_BORN_TOKEN, CLV_E_DATA_LOSS,
-					  &err);
+					  err);
 	if (rc == CLV_OK)
 		hsm_probe_row(probe, "object", name, CLV_PROBE_YES, "there, as made");
+	else if (err->domain == CLV_DOM_PKCS11)
+		return rc; /* the token did not answer: that says nothing of the object */
 	else
-		hsm_probe_row(probe, "object", name, CLV_PROBE_NO, "%.150s", err.text);
+		hsm_probe_row(probe, "object", name, CLV_PROBE_NO, "%.150s", err->text);
+	return CLV_OK;
 }
 
 static clv_rc check_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
@@ -438,15 +440,22 @@ static clv_rc check_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
 	const struct check_args *args = work->arg;
+	const struct hsm_location_ids *ids = args->ids;
+	const struct {
+		const char *name;
+		enum hsm_role role;
+		const uint8_t *id;
+	} rows[] = { { "root KEK", HSM_ROLE_ROOT, ids->root },
+		     { "seal key", HSM_ROLE_SEAL, ids->seal },
+		     { "log key", HSM_ROLE_LOG, ids->log },
+		     { "anchor a", HSM_ROLE_ANCHOR, ids->anchor[0] },
+		     { "anchor b", HSM_ROLE_ANCHOR, ids->anchor[1] } };
 
 	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, false, clv_deadline_in(hsm->wait_ms),
 			 &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
-	check_one(session, args->probe, "root KEK", HSM_ROLE_ROOT, args->ids->root);
-	check_one(session, args->probe, "seal key", HSM_ROLE_SEAL, args->ids->seal);
-	check_one(session, args->probe, "log key", HSM_ROLE_LOG, args->ids->log);
-	check_one(session, args->probe, "anchor a", HSM_ROLE_ANCHOR, args->ids->anchor[0]);
-	check_one(session, args->probe, "anchor b", HSM_ROLE_ANCHOR, args->ids->anchor[1]);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++)
+		CLV_TRY(check_one(session, args->probe, rows[i].name, rows[i].role, rows[i].id, err));
 	return CLV_OK;
 }
 

@@ -227,14 +227,16 @@ static bool same_make(const CK_TOKEN_INFO *a, const CK_TOKEN_INFO *b)
 }
 
 /* Finds the token, begins a new epoch, logs in. The module is initialised. */
-static clv_rc connect_once(struct hsm *hsm, bool finalised, struct clv_err *err)
+static clv_rc connect_once(struct hsm *hsm, struct clv_err *err)
 {
 	CLV_AUTO(hsm_session_release) struct hsm_session *keeper = NULL;
 	static const uint8_t first[HSM_ID_LEN];
+	uint64_t inits = atomic_load(&hsm->module->inits);
+	bool finalised = inits != atomic_load(&hsm->inits);
 	CK_TOKEN_INFO info;
 
 	CLV_TRY(find_slot(hsm, &info, err));
-	atomic_store(&hsm->inits, atomic_load(&hsm->module->inits));
+	atomic_store(&hsm->inits, inits);
 	atomic_fetch_add(&hsm->epoch, 1);
 	hsm_pool_end_all(hsm, finalised);
 	hsm_cache_clear(hsm);
@@ -251,19 +253,40 @@ static clv_rc connect_once(struct hsm *hsm, bool finalised, struct clv_err *err)
 }
 
 /* connect_once(), as one stretch of calls that a rebuild waits for. */
-static clv_rc connect(struct hsm *hsm, bool finalised, struct clv_err *err)
+static clv_rc connect(struct hsm *hsm, struct clv_err *err)
 {
 	clv_rc rc;
 
 	CLV_TRY(hsm_module_enter(hsm->module, err));
-	rc = connect_once(hsm, finalised, err);
+	rc = connect_once(hsm, err);
 	hsm_module_leave(hsm->module);
 	return rc;
 }
 
-static bool pin_trouble(const struct clv_err *err)
+/* A module that does not come up is worth another C_Initialize; a refused PIN is not. */
+static bool worth_a_rebuild(const struct hsm *hsm, clv_rc rc, const struct clv_err *err)
 {
-	return err->domain != CLV_DOM_PKCS11 || hsm_rv_class(err->native) == HSM_CLASS_PIN;
+	if (rc == CLV_OK || rc == CLV_E_FAILED_PRECONDITION)
+		return false;
+	if (rc == CLV_E_NOT_FOUND || !atomic_load(&hsm->module->up))
+		return true;
+	return err->domain == CLV_DOM_PKCS11 && hsm_rv_class(err->native) != HSM_CLASS_PIN;
+}
+
+/*
+ * Waits until nobody is between hsm_enter() and hsm_leave(). Connecting finds out anew what the
+ * token is and can do; a call that saw half of it would, for one, encrypt with an IV of zeros.
+ */
+static clv_rc wait_for_calls(struct hsm *hsm, struct clv_deadline deadline, struct clv_err *err)
+{
+	unsigned pause_us = 0;
+
+	while (atomic_load(&hsm->in_flight) != 0) {
+		if (!clv_backoff(deadline, &pause_us, 1000))
+			return clv_fail(err, CLV_E_UNAVAILABLE,
+			                "the token does not answer calls that are under way");
+	}
+	return CLV_OK;
 }
 
 /* Connects again, if need be with the module initialised anew. Under hsm->attach. */
@@ -271,19 +294,19 @@ static clv_rc reconnect(struct hsm *hsm, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
 	struct clv_deadline deadline = clv_deadline_in(hsm->wait_ms);
-	uint64_t seen = atomic_load(&hsm->inits);
-	bool rebuilt_by_other = seen != atomic_load(&hsm->module->inits);
+	uint64_t seen;
 	clv_rc rc;
 
+	CLV_TRY(wait_for_calls(hsm, deadline, err));
 	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_LOGIN, true, deadline, &lock, err));
 	CLV_TRY(hsm_softhsm_repair(hsm->uri.conf, hsm->state_dir, err));
-	rc = connect(hsm, rebuilt_by_other, err);
-	if (rc == CLV_OK || (rc != CLV_E_NOT_FOUND && pin_trouble(err)))
+	seen = atomic_load(&hsm->module->inits);
+	rc = connect(hsm, err);
+	if (!worth_a_rebuild(hsm, rc, err))
 		return rc;
-	seen = atomic_load(&hsm->inits);
 	CLV_TRY(hsm_module_rebuild(hsm->module, seen, deadline, err));
 	atomic_fetch_add(&hsm->rebuilds, 1);
-	return connect(hsm, true, err);
+	return connect(hsm, err);
 }
 
 /* Waits a moment for another thread's first try, so that a hiccup does not fail everybody. */
@@ -323,27 +346,44 @@ static clv_rc try_reconnect(struct hsm *hsm, struct clv_err *err)
 	return rc;
 }
 
-clv_rc hsm_enter(struct hsm *hsm, struct clv_err *err)
+/*
+ * Is counted first and looks at the breaker then: a reconnection, which opens the breaker first and
+ * counts then, waits for it or is seen by it.
+ */
+static clv_rc join_calls(struct hsm *hsm, struct clv_err *err)
 {
 	clv_rc rc;
 
-	if (atomic_load(&hsm->breaker_until) != 0)
-		CLV_TRY(try_reconnect(hsm, err));
-	CLV_TRY(hsm_module_enter(hsm->module, err));
-	if (atomic_load(&hsm->inits) == atomic_load(&hsm->module->inits))
-		return CLV_OK;
-	/* Another token of this module had it initialised again: our sessions are gone as well. */
-	hsm_module_leave(hsm->module);
-	rc = clv_fail(err, CLV_E_UNAVAILABLE, "the module was initialised again");
+	atomic_fetch_add(&hsm->in_flight, 1);
+	rc = atomic_load(&hsm->breaker_until) != 0 ? breaker_refuse(hsm, err)
+	                                           : hsm_module_enter(hsm->module, err);
 	if (rc != CLV_OK)
+		atomic_fetch_sub(&hsm->in_flight, 1);
+	return rc;
+}
+
+clv_rc hsm_enter(struct hsm *hsm, struct clv_err *err)
+{
+	clv_rc rc = CLV_E_UNAVAILABLE;
+
+	for (int i = 0; i < 3; i++) { /* others can have it initialised again meanwhile */
+		if (atomic_load(&hsm->breaker_until) != 0)
+			CLV_TRY(try_reconnect(hsm, err));
+		CLV_TRY(join_calls(hsm, err));
+		if (atomic_load(&hsm->inits) == atomic_load(&hsm->module->inits))
+			return CLV_OK;
+		/* Another token of this module had it initialised: our sessions are gone as well. */
+		hsm_leave(hsm);
+		rc = clv_fail(err, CLV_E_UNAVAILABLE, "the module was initialised again");
 		hsm_breaker_trip(hsm, atomic_load(&hsm->epoch), err);
-	rc = atomic_load(&hsm->breaker_until) != 0 ? try_reconnect(hsm, err) : CLV_OK;
-	return rc == CLV_OK ? hsm_module_enter(hsm->module, err) : rc;
+	}
+	return rc;
 }
 
 void hsm_leave(struct hsm *hsm)
 {
 	hsm_module_leave(hsm->module);
+	atomic_fetch_sub(&hsm->in_flight, 1);
 }
 
 clv_rc hsm_require_hierarchy(const struct hsm *hsm, struct clv_err *err)
@@ -390,7 +430,7 @@ static clv_rc open_locked(struct hsm *hsm, const struct hsm_options *options, st
 	CLV_TRY(hsm_module_load(hsm->uri.module_path, hsm->uri.conf, &hsm->module, err));
 	CLV_TRY(make_pool(hsm, sessions, err));
 	CLV_TRY(hsm_cache_init(hsm, keys, err));
-	CLV_TRY(connect(hsm, false, err));
+	CLV_TRY(connect(hsm, err));
 	breaker_closed(hsm);
 	/* This login went well, so the token's files are whole. */
 	return hsm_softhsm_keep_tokens(hsm->uri.conf, hsm->state_dir, err);

@@ -21,8 +21,11 @@ clv_rc hsm_work_once(struct hsm *hsm, struct hsm_work *work, struct clv_err *err
 	return rc;
 }
 
+/* A version, its ring KEK and their keepers can be found dead one after the other. */
+#define TRIES 3
+
 /* Is there hope that the same work succeeds now? */
-static bool worth_a_second_try(const struct clv_err *err)
+static bool worth_another_try(const struct clv_err *err)
 {
 	if (err->domain != CLV_DOM_PKCS11)
 		return false;
@@ -41,7 +44,13 @@ clv_rc hsm_work_do(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
 {
 	clv_rc rc = hsm_work_once(hsm, work, err);
 
-	if (rc != CLV_OK && worth_a_second_try(err))
+	uint64_t epoch = atomic_load(&hsm->epoch);
+
+	for (int i = 1; i < TRIES && rc != CLV_OK && worth_another_try(err); i++)
 		rc = hsm_work_once(hsm, work, err);
+	/* One dead session after the other: the token or its module has lost them all. */
+	if (rc != CLV_OK && err->domain == CLV_DOM_PKCS11 &&
+	    hsm_rv_class(err->native) == HSM_CLASS_SESSION)
+		hsm_breaker_trip(hsm, epoch, err);
 	return rc;
 }

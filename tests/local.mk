@@ -7,6 +7,7 @@ include tests/unit/store.mk
 include tests/unit/hsm.mk
 include tests/unit/api.mk
 include tests/unit/tools.mk
+include tests/token/local.mk
 include tests/cli/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
