@@ -5,15 +5,20 @@ check_PROGRAMS += tests/support/raw_objects
 tests_support_raw_objects_CPPFLAGS = $(AM_CPPFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
 
 home_world = tests/support/home_world.c tests/support/home_world.h
-home_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+home_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
+home_verbs = tests/support/verbs.c tests/support/verbs.h
 
 test_programs += \
 	tests/unit/test_inflight \
+	tests/token/test_gate \
 	tests/token/test_crypt
 
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
 tests_unit_test_inflight_CPPFLAGS = $(home_cppflags)
 tests_unit_test_inflight_LDADD = $(test_libs)
+tests_token_test_gate_SOURCES = tests/token/test_gate.c $(home_verbs) $(home_world)
+tests_token_test_gate_CPPFLAGS = $(home_cppflags)
+tests_token_test_gate_LDADD = $(test_libs)
 tests_token_test_crypt_SOURCES = tests/token/test_crypt.c $(home_world)
 tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
