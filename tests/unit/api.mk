@@ -11,7 +11,8 @@ home_verbs = tests/support/verbs.c tests/support/verbs.h
 test_programs += \
 	tests/unit/test_inflight \
 	tests/token/test_gate \
-	tests/token/test_crypt
+	tests/token/test_crypt \
+	tests/token/test_switch
 
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
 tests_unit_test_inflight_CPPFLAGS = $(home_cppflags)
@@ -22,4 +23,8 @@ tests_token_test_gate_LDADD = $(test_libs)
 tests_token_test_crypt_SOURCES = tests/token/test_crypt.c $(home_world)
 tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
+tests_token_test_switch_SOURCES = tests/token/test_switch.c $(home_world)
+tests_token_test_switch_CPPFLAGS = $(home_cppflags)
+tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append
+tests_token_test_switch_LDADD = $(test_libs)
 endif
