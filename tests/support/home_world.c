@@ -12,7 +12,7 @@
 
 #include "tests/support/home_world.h"
 
-#define CHILD_SECONDS 110 /* no body takes longer; below the time-out of tests/run */
+#define CHILD_SECONDS 110 /* below the time-out of tests/run; CLAVIGER_TEST_SECONDS for soak */
 
 static char template_dir[256]; /* of this program; the home in it is copied */
 static bool template_made;
@@ -53,7 +53,7 @@ const char *world_path(const struct home_world *w, const char *name)
 
 static void be_a_child(void)
 {
-	alarm(CHILD_SECONDS);
+	alarm(world_env("CLAVIGER_TEST_SECONDS", CHILD_SECONDS));
 	setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failed assertion ends the process */
 }
 

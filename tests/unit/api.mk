@@ -12,7 +12,8 @@ test_programs += \
 	tests/unit/test_inflight \
 	tests/token/test_gate \
 	tests/token/test_crypt \
-	tests/token/test_switch
+	tests/token/test_switch \
+	tests/token/test_history
 
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
 tests_unit_test_inflight_CPPFLAGS = $(home_cppflags)
@@ -27,4 +28,7 @@ tests_token_test_switch_SOURCES = tests/token/test_switch.c $(home_world)
 tests_token_test_switch_CPPFLAGS = $(home_cppflags)
 tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append
 tests_token_test_switch_LDADD = $(test_libs)
+tests_token_test_history_SOURCES = tests/token/test_history.c $(home_world)
+tests_token_test_history_CPPFLAGS = $(home_cppflags)
+tests_token_test_history_LDADD = $(test_libs)
 endif
