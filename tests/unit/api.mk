@@ -11,6 +11,7 @@ home_verbs = tests/support/verbs.c tests/support/verbs.h
 test_programs += \
 	tests/unit/test_inflight \
 	tests/token/test_gate \
+	tests/token/test_audit_failure \
 	tests/token/test_crypt \
 	tests/token/test_switch \
 	tests/token/test_history
@@ -21,6 +22,9 @@ tests_unit_test_inflight_LDADD = $(test_libs)
 tests_token_test_gate_SOURCES = tests/token/test_gate.c $(home_verbs) $(home_world)
 tests_token_test_gate_CPPFLAGS = $(home_cppflags)
 tests_token_test_gate_LDADD = $(test_libs)
+tests_token_test_audit_failure_SOURCES = tests/token/test_audit_failure.c $(home_verbs) $(home_world)
+tests_token_test_audit_failure_CPPFLAGS = $(home_cppflags)
+tests_token_test_audit_failure_LDADD = $(test_libs)
 tests_token_test_crypt_SOURCES = tests/token/test_crypt.c $(home_world)
 tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
