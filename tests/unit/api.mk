@@ -10,6 +10,7 @@ home_verbs = tests/support/verbs.c tests/support/verbs.h
 
 test_programs += \
 	tests/unit/test_inflight \
+	tests/token/test_home \
 	tests/token/test_gate \
 	tests/token/test_audit_failure \
 	tests/token/test_crypt \
@@ -19,6 +20,9 @@ test_programs += \
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
 tests_unit_test_inflight_CPPFLAGS = $(home_cppflags)
 tests_unit_test_inflight_LDADD = $(test_libs)
+tests_token_test_home_SOURCES = tests/token/test_home.c $(home_verbs) $(home_world)
+tests_token_test_home_CPPFLAGS = $(home_cppflags)
+tests_token_test_home_LDADD = $(test_libs)
 tests_token_test_gate_SOURCES = tests/token/test_gate.c $(home_verbs) $(home_world)
 tests_token_test_gate_CPPFLAGS = $(home_cppflags)
 tests_token_test_gate_LDADD = $(test_libs)
