@@ -13,6 +13,7 @@ test_programs += \
 	tests/token/test_home \
 	tests/token/test_gate \
 	tests/token/test_audit_failure \
+	tests/token/test_resources \
 	tests/token/test_crypt \
 	tests/token/test_switch \
 	tests/token/test_history
@@ -29,6 +30,9 @@ tests_token_test_gate_LDADD = $(test_libs)
 tests_token_test_audit_failure_SOURCES = tests/token/test_audit_failure.c $(home_verbs) $(home_world)
 tests_token_test_audit_failure_CPPFLAGS = $(home_cppflags)
 tests_token_test_audit_failure_LDADD = $(test_libs)
+tests_token_test_resources_SOURCES = tests/token/test_resources.c $(home_verbs) $(home_world)
+tests_token_test_resources_CPPFLAGS = $(home_cppflags)
+tests_token_test_resources_LDADD = $(test_libs)
 tests_token_test_crypt_SOURCES = tests/token/test_crypt.c $(home_world)
 tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
