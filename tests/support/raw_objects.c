@@ -76,7 +76,9 @@ static void print_object(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	printf("%s %c%c ", class_name(class), encrypt ? 'E' : '-', decrypt ? 'D' : '-');
 	for (CK_ULONG i = 0; i < a[1].ulValueLen; i++)
 		printf("%02x", id[i]);
-	printf("%s %.*s\n", a[1].ulValueLen == 0 ? "-" : "", (int) a[2].ulValueLen, label);
+	printf("%s %.*s\n", a[1].ulValueLen == 0 ? "-" : "",
+	       a[2].ulValueLen == 0 ? 1 : (int) a[2].ulValueLen,
+	       a[2].ulValueLen == 0 ? "-" : (const char *) label);
 }
 
 static void print_slot(const char *home, CK_SLOT_ID slot)

@@ -390,7 +390,7 @@ static void disable_never_says_success_while_somebody_is_inside(struct home_worl
 	w->deadline_ms = 300;
 	world_open(w);
 	insider = go_inside(w, "wrapped");
-	snprintf(text, sizeof text, "process %d still inside", (int) getpid());
+	snprintf(text, sizeof text, "process %d is still inside", (int) getpid());
 	for (unsigned i = 0; i < 2; i++) { /* the second time it is disabled already */
 		assert_refused(w, disable(w, VERSION(WRAPPED), &report), CLV_E_DEADLINE_EXCEEDED,
 			       text);

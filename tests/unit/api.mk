@@ -16,7 +16,8 @@ test_programs += \
 	tests/token/test_resources \
 	tests/token/test_crypt \
 	tests/token/test_switch \
-	tests/token/test_history
+	tests/token/test_history \
+	tests/token/test_crash
 
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
 tests_unit_test_inflight_CPPFLAGS = $(home_cppflags)
@@ -43,4 +44,7 @@ tests_token_test_switch_LDADD = $(test_libs)
 tests_token_test_history_SOURCES = tests/token/test_history.c $(home_world)
 tests_token_test_history_CPPFLAGS = $(home_cppflags)
 tests_token_test_history_LDADD = $(test_libs)
+tests_token_test_crash_SOURCES = tests/token/test_crash.c $(home_world)
+tests_token_test_crash_CPPFLAGS = $(home_cppflags)
+tests_token_test_crash_LDADD = $(test_libs)
 endif

@@ -156,7 +156,7 @@ static void drain_past_its_deadline_names_the_process_inside(struct home_world *
 	int64_t begun = clv_mono_ns();
 	char text[64];
 
-	snprintf(text, sizeof text, "process %d still inside", (int) guest.pid);
+	snprintf(text, sizeof text, "process %d is still inside", (int) guest.pid);
 	assert_refused(w, inflight_drain(seat, ROW, in(100), &wait, &w->err),
 		       CLV_E_DEADLINE_EXCEEDED, text);
 	assert_in_range((clv_mono_ns() - begun) / CLV_NS_PER_MS, 90, 5000);
@@ -343,7 +343,7 @@ static void seats_of_dead_processes_are_used_again(struct home_world *w)
 	world_in_child(w, take_all_seats, NULL);
 	guest = invite(w, ROW, 0); /* has a seat only if one of the dead's was free */
 	seat = seat_new(w, gate);
-	snprintf(text, sizeof text, "process %d still inside", (int) guest.pid);
+	snprintf(text, sizeof text, "process %d is still inside", (int) guest.pid);
 	assert_refused(w, inflight_drain(seat, ROW, in(20), &wait, &w->err),
 		       CLV_E_DEADLINE_EXCEEDED, text);
 	world_kill(guest.pid);
@@ -363,7 +363,7 @@ static void beyond_the_last_seat_the_locks_still_decide(struct home_world *w)
 		seats[i] = seat_new(w, gate);
 	enter(w, seats[n - 1], ROW); /* one that has no place in the table */
 	assert_refused(w, inflight_drain(seats[n - 2], ROW, in(20), &wait, &w->err),
-		       CLV_E_DEADLINE_EXCEEDED, "another process still inside");
+		       CLV_E_DEADLINE_EXCEEDED, "another process is still inside");
 	inflight_leave(seats[n - 1], ROW);
 	assert_ok(w, inflight_drain(seats[n - 2], ROW, in(1000), &wait, &w->err));
 	for (size_t i = 0; i < n; i++)
