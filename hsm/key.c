@@ -262,8 +262,14 @@ clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role, const 
                          const char *label, struct clv_err *err)
 {
 	CK_OBJECT_HANDLE object;
+	CK_ULONG there;
 	clv_rc rc;
 
+	/*
+	 * SoftHSM takes in what other processes made when it searches; a creation makes it believe
+	 * that it has, and what they made in between stays unseen. So it searches first.
+	 */
+	CLV_TRY(hsm_find_all(session, CKO_SECRET_KEY, id, &object, 1, &there, err));
 	CLV_TRY(hsm_generate(session, role, HSM_BORN_TOKEN, id, label, &object, err));
 	rc = try_token_key(session, role, object, err);
 	if (rc != CLV_OK)

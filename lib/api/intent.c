@@ -92,16 +92,36 @@ static clv_rc note_undone(struct api_worker *worker, const struct store_intent *
 	                 clv_name_format(&name, CLV_NAME_LOCATION, text), what, err);
 }
 
+/*
+ * Whoever noted it may have come to a good end between our reading and our lock: then the commit
+ * took the note away, and what it speaks of is in use.
+ */
+static clv_rc still_noted(struct api_worker *worker, const struct store_intent *row, bool *ret_noted,
+                          struct clv_err *err)
+{
+	struct store_intent rows[INTENTS_AT_ONCE];
+	bool noted = false;
+	size_t n;
+
+	CLV_TRY(store_intent_list(worker->store, row->location, INTENTS_AT_ONCE, rows, &n, err));
+	for (size_t i = 0; i < n; i++)
+		noted = noted || strcmp(rows[i].id, row->id) == 0;
+	*ret_noted = noted;
+	return CLV_OK;
+}
+
 static clv_rc recover_one(struct api_worker *worker, const struct store_intent *row,
                           const char *serial, struct hsm *hsm, struct clv_err *err)
 {
 	struct clv_err alive;
-	bool done;
+	bool noted = false, done = false;
 	clv_rc rc;
 
 	if (inflight_lock(worker->seat, INFLIGHT_INTENT, lock_number(row), NULL, &alive) != CLV_OK)
 		return CLV_OK; /* somebody is still at it */
-	rc = undo(row, serial, hsm, &done, err);
+	rc = still_noted(worker, row, &noted, err);
+	if (rc == CLV_OK && noted)
+		rc = undo(row, serial, hsm, &done, err);
 	if (rc == CLV_OK && done)
 		rc = note_undone(worker, row, err);
 	if (rc == CLV_OK && done)

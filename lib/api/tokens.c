@@ -65,13 +65,17 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 	struct hsm_options options;
 	struct clv_probe found;
 	size_t n;
+	clv_rc rc;
 
 	CLV_TRY(store_location_get(worker->store, location, &row, err));
 	CLV_TRY(store_token_list(worker->store, location, TOKENS_PER_LOCATION, rows, &n, err));
 	if (n == 0)
 		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue", location);
 	api_hsm_options(worker->ctx, rows[0].pub.uri, &options);
-	CLV_TRY(hsm_open(&options, &hsm, err));
+	rc = hsm_open(&options, &hsm, err);
+	if (rc == CLV_E_NOT_FOUND) /* the location is there; its token or module is away */
+		return CLV_E_UNAVAILABLE;
+	CLV_TRY(rc);
 	hsm_describe(hsm, &found);
 	if (strcmp(found.serial, rows[0].pub.serial) != 0) /* the URI may name it by label alone */
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,

@@ -1,1 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
+# Tests of lib/api: the in-flight guard alone, everything else on a SoftHSM token.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/support/raw_objects
+tests_support_raw_objects_CPPFLAGS = $(AM_CPPFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
+
+home_world = tests/support/home_world.c tests/support/home_world.h
+home_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
+home_verbs = tests/support/verbs.c tests/support/verbs.h
+
+test_programs += \
+	tests/unit/test_inflight \
+	tests/token/test_home \
+	tests/token/test_gate \
+	tests/token/test_audit_failure \
+	tests/token/test_resources \
+	tests/token/test_crypt \
+	tests/token/test_switch \
+	tests/token/test_history \
+	tests/token/test_crash
+
+tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
+tests_unit_test_inflight_CPPFLAGS = $(home_cppflags)
+tests_unit_test_inflight_LDADD = $(test_libs)
+tests_token_test_home_SOURCES = tests/token/test_home.c $(home_verbs) $(home_world)
+tests_token_test_home_CPPFLAGS = $(home_cppflags)
+tests_token_test_home_LDADD = $(test_libs)
+tests_token_test_gate_SOURCES = tests/token/test_gate.c $(home_verbs) $(home_world)
+tests_token_test_gate_CPPFLAGS = $(home_cppflags)
+tests_token_test_gate_LDADD = $(test_libs)
+tests_token_test_audit_failure_SOURCES = tests/token/test_audit_failure.c $(home_verbs) $(home_world)
+tests_token_test_audit_failure_CPPFLAGS = $(home_cppflags)
+tests_token_test_audit_failure_LDADD = $(test_libs)
+tests_token_test_resources_SOURCES = tests/token/test_resources.c $(home_verbs) $(home_world)
+tests_token_test_resources_CPPFLAGS = $(home_cppflags)
+tests_token_test_resources_LDADD = $(test_libs)
+tests_token_test_crypt_SOURCES = tests/token/test_crypt.c $(home_world)
+tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
+tests_token_test_crypt_LDADD = $(test_libs)
+tests_token_test_switch_SOURCES = tests/token/test_switch.c $(home_world)
+tests_token_test_switch_CPPFLAGS = $(home_cppflags)
+tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append
+tests_token_test_switch_LDADD = $(test_libs)
+tests_token_test_history_SOURCES = tests/token/test_history.c $(home_world)
+tests_token_test_history_CPPFLAGS = $(home_cppflags)
+tests_token_test_history_LDADD = $(test_libs)
+tests_token_test_crash_SOURCES = tests/token/test_crash.c $(home_world)
+tests_token_test_crash_CPPFLAGS = $(home_cppflags)
+tests_token_test_crash_LDADD = $(test_libs)
+endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "tests/support/verbs.h"
+
+static struct clv_buf prepared; /* a ciphertext for decrypt */
+
+void verb_prepare(struct home_world *w, const char *key)
+{
+	verb_done();
+	assert_ok(w, world_encrypt(w, key, VERB_MARKER, &prepared));
+}
+
+void verb_done(void)
+{
+	clv_buf_done(&prepared);
+}
+
+static clv_rc ring_create(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_key_ring ring;
+
+	return clv_key_ring_create(w->ctx, who, resource, &ring, &w->err);
+}
+
+static clv_rc ring_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_key_ring ring;
+
+	return clv_key_ring_get(w->ctx, who, resource, &ring, &w->err);
+}
+
+static clv_rc ring_list(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_key_ring *rings = NULL;
+	size_t n;
+	clv_rc rc = clv_key_ring_list(w->ctx, who, resource, NULL, 10, &rings, &n, &w->err);
+
+	clv_page_free(rings);
+	return rc;
+}
+
+static clv_rc key_create(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_key_options options = { .purpose = CLV_PURPOSE_ENCRYPT_DECRYPT };
+	struct clv_key key;
+
+	return clv_key_create(w->ctx, who, resource, &options, &key, &w->err);
+}
+
+static clv_rc key_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_key key;
+
+	return clv_key_get(w->ctx, who, resource, &key, &w->err);
+}
+
+static clv_rc key_list(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_key *keys = NULL;
+	size_t n;
+	clv_rc rc = clv_key_list(w->ctx, who, resource, NULL, 10, &keys, &n, &w->err);
+
+	clv_page_free(keys);
+	return rc;
+}
+
+static clv_rc version_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_version version;
+
+	return clv_version_get(w->ctx, who, resource, &version, &w->err);
+}
+
+static clv_rc version_list(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_version *versions = NULL;
+	size_t n;
+	clv_rc rc = clv_version_list(w->ctx, who, resource, 0, 10, &versions, &n, &w->err);
+
+	clv_page_free(versions);
+	return rc;
+}
+
+static clv_rc disable(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_switch_report report;
+
+	return clv_version_disable(w->ctx, who, resource, "a reason", &report, &w->err);
+}
+
+static clv_rc enable(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_switch_report report;
+
+	return clv_version_enable(w->ctx, who, resource, "a reason", &report, &w->err);
+}
+
+static clv_rc encrypt(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_bytes text = { (const uint8_t *) VERB_MARKER, strlen(VERB_MARKER) };
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_encrypt(w->ctx, who, resource, text, (struct clv_bytes){ 0 }, &out, NULL,
+				&w->err);
+
+	if (rc != CLV_OK)
+		assert_int_equal(out.len, 0);
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc decrypt(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_secret *plaintext = NULL;
+	clv_rc rc = clv_decrypt(w->ctx, who, resource, clv_buf_view(&prepared),
+				(struct clv_bytes){ 0 }, &plaintext, NULL, &w->err);
+
+	if (rc != CLV_OK)
+		assert_null(plaintext);
+	clv_secret_free(plaintext);
+	return rc;
+}
+
+static clv_rc location_create(struct home_world *w, const struct clv_caller *who,
+			      const char *resource)
+{
+	struct clv_location location;
+
+	return clv_location_create(w->ctx, who, resource,
+				   "pkcs11:token=none?module-path=" CLV_SOFTHSM_MODULE
+				   "&pin-source=pins/none&x-softhsm2-conf=softhsm/softhsm2.conf",
+				   &location, &w->err);
+}
+
+static clv_rc location_create_softhsm(struct home_world *w, const struct clv_caller *who,
+				      const char *resource)
+{
+	struct clv_location location;
+
+	return clv_location_create_softhsm(w->ctx, who, resource, NULL, &location, &w->err);
+}
+
+static clv_rc location_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_location location;
+
+	return clv_location_get(w->ctx, who, resource, &location, &w->err);
+}
+
+static clv_rc location_list(struct home_world *w, const struct clv_caller *who,
+			    const char *resource)
+{
+	struct clv_location *locations = NULL;
+	size_t n;
+	clv_rc rc = clv_location_list(w->ctx, who, resource, NULL, 10, &locations, &n, &w->err);
+
+	clv_page_free(locations);
+	return rc;
+}
+
+static clv_rc token_list(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_token *tokens = NULL;
+	size_t n;
+	clv_rc rc = clv_token_list(w->ctx, who, resource, &tokens, &n, &w->err);
+
+	clv_page_free(tokens);
+	return rc;
+}
+
+/* NULL: the tokens of all locations. */
+static clv_rc token_list_all(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	(void) resource;
+	return token_list(w, who, NULL);
+}
+
+static clv_rc token_status(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	static _Thread_local struct clv_probe probe; /* large */
+
+	return clv_token_status(w->ctx, who, resource, &probe, &w->err);
+}
+
+static clv_rc status_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_status status = { 0 };
+	clv_rc rc = clv_status_get(w->ctx, who, &status, &w->err);
+
+	(void) resource;
+	clv_status_done(&status);
+	return rc;
+}
+
+#define NO_LOCATION PROJECT "/locations/none"
+#define NO_RING LOCATION "/keyRings/none"
+#define NO_KEY KEY("none")
+
+const struct verb verbs[] = {
+	{ "key_ring_create", "cloudkms.keyRings.create", ring_create, RING, NO_RING },
+	{ "key_ring_get", "cloudkms.keyRings.get", ring_get, RING, NO_RING },
+	{ "key_ring_list", "cloudkms.keyRings.list", ring_list, LOCATION, NO_LOCATION },
+	{ "key_create", "cloudkms.cryptoKeys.create", key_create, WRAPPED, NO_KEY },
+	{ "key_get", "cloudkms.cryptoKeys.get", key_get, WRAPPED, NO_KEY },
+	{ "key_list", "cloudkms.cryptoKeys.list", key_list, RING, NO_RING },
+	{ "version_get", "cloudkms.cryptoKeyVersions.get", version_get, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "version_list", "cloudkms.cryptoKeyVersions.list", version_list, WRAPPED, NO_KEY },
+	{ "version_disable", "cloudkms.cryptoKeyVersions.update", disable, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "version_enable", "cloudkms.cryptoKeyVersions.update", enable, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "encrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", encrypt, WRAPPED, NO_KEY },
+	{ "decrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", decrypt, WRAPPED, NO_KEY },
+	{ "location_create", "claviger.locations.create", location_create, LOCATION, NO_LOCATION },
+	{ "location_create_softhsm", "claviger.locations.create", location_create_softhsm, LOCATION,
+	  NO_LOCATION },
+	{ "location_get", "cloudkms.locations.get", location_get, LOCATION, NO_LOCATION },
+	{ "location_list", "cloudkms.locations.list", location_list, PROJECT, "projects/none" },
+	{ "token_list", "claviger.tokens.list", token_list, LOCATION, NO_LOCATION },
+	{ "token_list_all", "claviger.tokens.list", token_list_all, PROJECT, NULL },
+	{ "token_status", "claviger.tokens.get", token_status, LOCATION, NO_LOCATION },
+	{ "status_get", "claviger.homes.get", status_get, PROJECT, NULL },
+};
+const size_t n_verbs = CLV_ARRAY_LEN(verbs);
+
+const struct verb *verb_named(const char *name)
+{
+	for (size_t i = 0; i < n_verbs; i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	fail_msg("no verb %s", name);
+	return NULL;
+}
