@@ -199,10 +199,10 @@ static void shrink_locked(struct hsm_cache *cache)
  * Pins the entry for a key. *ret_load says that it is new and that the caller has to load it.
  * NULL: no memory, or somebody else's loading took too long.
  */
-static struct hsm_entry *pin_or_add(struct hsm *hsm, const struct hsm_keyref *key, bool *ret_load,
-                                    struct clv_deadline deadline)
+static struct hsm_entry *pin_or_add(struct hsm *hsm, const struct hsm_keyref *key, bool *ret_load)
 {
 	struct hsm_cache *cache = &hsm->cache;
+	struct clv_deadline deadline = { 0 }; /* set with the first wait: most need no clock */
 	struct hsm_entry *entry;
 	bool in_time = true;
 
@@ -216,6 +216,8 @@ static struct hsm_entry *pin_or_add(struct hsm *hsm, const struct hsm_keyref *ke
 		}
 		if (entry == NULL || !entry->loading || !in_time)
 			break;
+		if (deadline.at_ns == 0)
+			deadline = clv_deadline_in(hsm->wait_ms);
 		in_time = clv_cond_wait(&cache->loaded, &cache->lock, deadline);
 	}
 	if (entry == NULL) {
@@ -289,7 +291,7 @@ clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key, struct hsm_pin
 	bool load;
 	clv_rc rc = CLV_OK;
 
-	entry = pin_or_add(hsm, key, &load, clv_deadline_in(hsm->wait_ms));
+	entry = pin_or_add(hsm, key, &load);
 	if (entry == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
 		                "a key was not unwrapped within %u ms, or there is no memory", hsm->wait_ms);

@@ -135,13 +135,21 @@ struct hsm_session {
 
 #define HSM_KEEPERS_MAX 4
 
+/* Threads that wait for the same: any session for work, or one keeper. */
+struct hsm_queue {
+	pthread_cond_t returned;
+	unsigned waiting; /* on `returned` */
+	unsigned waking;  /* of them woken and not yet back */
+};
+
 struct hsm_pool {
 	pthread_mutex_t lock;
-	pthread_cond_t returned;
+	struct hsm_queue work_queue, keeper_queue[HSM_KEEPERS_MAX];
 	struct hsm_session *all;  /* n_all of them, keepers first */
 	struct hsm_session *idle; /* open, not handed out */
 	struct hsm_session *closed;
 	unsigned n_all, n_out;
+	unsigned n_idle; /* in that list */
 	unsigned n_work, max_work; /* open sessions for work; ceiling, lowered when the token says so */
 	uint64_t next_serial;
 	struct hsm_session *keeper[HSM_KEEPERS_MAX];

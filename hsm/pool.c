@@ -32,7 +32,9 @@ clv_rc hsm_pool_init(struct hsm *hsm, unsigned max_sessions, struct clv_err *err
 	if (pool->all == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for %u sessions", max_sessions);
 	pthread_mutex_init(&pool->lock, NULL);
-	clv_cond_init(&pool->returned);
+	clv_cond_init(&pool->work_queue.returned);
+	for (unsigned i = 0; i < HSM_KEEPERS_MAX; i++)
+		clv_cond_init(&pool->keeper_queue[i].returned);
 	for (unsigned i = 0; i < pool->n_all; i++) {
 		struct hsm_session *session = &pool->all[i];
 
@@ -53,7 +55,9 @@ void hsm_pool_done(struct hsm *hsm)
 		return;
 	OPENSSL_cleanse(hsm->pool.all, hsm->pool.n_all * sizeof *hsm->pool.all);
 	free(hsm->pool.all);
-	pthread_cond_destroy(&hsm->pool.returned);
+	pthread_cond_destroy(&hsm->pool.work_queue.returned);
+	for (unsigned i = 0; i < HSM_KEEPERS_MAX; i++)
+		pthread_cond_destroy(&hsm->pool.keeper_queue[i].returned);
 	pthread_mutex_destroy(&hsm->pool.lock);
 }
 
@@ -62,6 +66,47 @@ static bool is_keeper(const struct hsm_session *session)
 	const struct hsm_pool *pool = &session->hsm->pool;
 
 	return session < pool->all + pool->n_keepers;
+}
+
+/* Where those wait who want this session. */
+static struct hsm_queue *queue_of(struct hsm_session *session)
+{
+	struct hsm_pool *pool = &session->hsm->pool;
+
+	return is_keeper(session) ? &pool->keeper_queue[session - pool->all] : &pool->work_queue;
+}
+
+/* How many sessions for work could be had now. */
+static unsigned available_locked(const struct hsm_pool *pool)
+{
+	return pool->n_idle + (pool->max_work > pool->n_work ? pool->max_work - pool->n_work : 0);
+}
+
+/*
+ * Wakes a waiter for one of `available` sessions, unless one for each is on its way already: a
+ * thread that returns a session and takes it again at once would pay for a wake-up each time.
+ */
+static void wake_locked(struct hsm_queue *queue, unsigned available)
+{
+	if (queue->waking >= queue->waiting || queue->waking >= available)
+		return;
+	queue->waking++;
+	pthread_cond_signal(&queue->returned);
+}
+
+/* False: the deadline passed. It is set with the first wait, as most need no clock. */
+static bool wait_locked(struct hsm *hsm, struct hsm_queue *queue, struct clv_deadline *deadline)
+{
+	bool in_time;
+
+	if (deadline->at_ns == 0)
+		*deadline = clv_deadline_in(hsm->wait_ms);
+	queue->waiting++;
+	in_time = clv_cond_wait(&queue->returned, &hsm->pool.lock, *deadline);
+	queue->waiting--;
+	if (queue->waking > 0) /* whoever comes back counts as woken: too many wake-ups do no harm */
+		queue->waking--;
+	return in_time;
 }
 
 static CK_RV open_session(struct hsm_session *session)
@@ -99,6 +144,7 @@ static void end_list(struct hsm *hsm, bool finalised)
 		session = pool->idle;
 		if (session != NULL) {
 			pool->idle = session->next;
+			pool->n_idle--;
 			pool->n_work--;
 		}
 		pthread_mutex_unlock(&pool->lock);
@@ -136,13 +182,14 @@ void hsm_pool_end_all(struct hsm *hsm, bool finalised)
 			close_session(keeper);
 		pthread_mutex_lock(&pool->lock);
 		keeper->busy = false;
-		pthread_cond_broadcast(&pool->returned);
+		wake_locked(queue_of(keeper), 1);
 		pthread_mutex_unlock(&pool->lock);
 	}
 	pthread_mutex_lock(&pool->lock);
 	pool->max_work = pool->n_all - pool->n_keepers;
 	pool->used_keepers = pool->n_keepers;
 	atomic_store(&pool->shared, pool->n_all == 1);
+	pthread_cond_broadcast(&pool->work_queue.returned);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -153,6 +200,7 @@ static struct hsm_session *pop_locked(struct hsm_pool *pool)
 
 	if (session != NULL) {
 		pool->idle = session->next;
+		pool->n_idle--;
 	} else if (pool->closed != NULL && pool->n_work < pool->max_work) {
 		session = pool->closed;
 		pool->closed = session->next;
@@ -173,10 +221,12 @@ static void push_back(struct hsm_session *session)
 
 		if (list == &pool->closed)
 			pool->n_work--;
+		else
+			pool->n_idle++;
 		session->next = *list;
 		*list = session;
 	}
-	pthread_cond_broadcast(&pool->returned);
+	wake_locked(queue_of(session), is_keeper(session) ? 1 : available_locked(pool));
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -207,9 +257,10 @@ static bool make_do(struct hsm_pool *pool, struct hsm_session **keeper)
 	return some;
 }
 
-static struct hsm_session *wait_for_one(struct hsm_pool *pool, struct hsm_session *keeper,
-                                        struct clv_deadline deadline)
+static struct hsm_session *wait_for_one(struct hsm *hsm, struct hsm_session *keeper,
+                                        struct clv_deadline *deadline)
 {
+	struct hsm_pool *pool = &hsm->pool;
 	struct hsm_session *session = NULL;
 	bool in_time = true;
 
@@ -221,7 +272,8 @@ static struct hsm_session *wait_for_one(struct hsm_pool *pool, struct hsm_sessio
 			session = keeper;
 		if (session != NULL || !in_time)
 			break;
-		in_time = clv_cond_wait(&pool->returned, &pool->lock, deadline);
+		in_time = wait_locked(hsm, keeper != NULL ? queue_of(keeper) : &pool->work_queue,
+		                      deadline);
 	}
 	if (session != NULL) {
 		session->busy = true;
@@ -234,12 +286,12 @@ static struct hsm_session *wait_for_one(struct hsm_pool *pool, struct hsm_sessio
 static clv_rc acquire(struct hsm *hsm, struct hsm_session *keeper, struct hsm_session **ret_session,
                       struct clv_err *err)
 {
-	struct clv_deadline deadline = clv_deadline_in(hsm->wait_ms);
+	struct clv_deadline deadline = { 0 };
 	struct hsm_session *session;
 	CK_RV rv;
 
 	for (;;) {
-		session = wait_for_one(&hsm->pool, keeper, deadline);
+		session = wait_for_one(hsm, keeper, &deadline);
 		if (session == NULL)
 			return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
 			                "no token session came free within %u ms", hsm->wait_ms);

@@ -11,6 +11,7 @@
 #define API_API_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <claviger/claviger.h>
 
@@ -49,6 +50,7 @@ struct clv_ctx {
 	char principal[CLV_PRINCIPAL_MAX]; /* of this process */
 	struct store_home info;
 	unsigned deadline_ms, max_sessions;
+	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
 	struct audit *audit;
 	struct inflight *inflight;
 

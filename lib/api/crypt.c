@@ -27,25 +27,24 @@ static clv_rc check_name(const char *text, bool version_too, struct clv_name *re
 	return CLV_OK;
 }
 
-/* Puts ciphertext and tag behind the header that tells IV and version. */
+/* Puts ciphertext and tag behind the header that tells IV and version. How long the token's IV is
+ * shows afterwards: the sealed bytes are made behind the longest header and moved up to theirs. */
 static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct clv_bytes plaintext,
                    struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
 {
 	uint8_t bound[CLV1_AAD_LEN], iv[HSM_IV_MAX];
-	struct clv_buf sealed = { 0 };
 	size_t iv_len, sealed_len = plaintext.len + HSM_TAG_LEN;
-	clv_rc rc;
+	uint8_t *sealed;
 
 	CLV_TRY(clv1_aad(api_use_uid(use), api_use_key(use), aad, bound, err));
-	CLV_TRY(clv_buf_reserve(&sealed, sealed_len, err));
-	rc = hsm_encrypt(use->hsm, grant, &use->version, (struct clv_bytes){ bound, sizeof bound },
-	                 plaintext, iv, &iv_len, sealed.data, err);
-	if (rc == CLV_OK)
-		rc = clv1_add_header(out, api_use_uid(use), (struct clv_bytes){ iv, iv_len }, err);
-	if (rc == CLV_OK)
-		rc = clv_buf_add(out, sealed.data, sealed_len, err);
-	clv_buf_done(&sealed);
-	return rc;
+	CLV_TRY(clv_buf_reserve(out, CLV1_HEADER_MAX + sealed_len, err));
+	sealed = out->data + out->len + CLV1_HEADER_MAX;
+	CLV_TRY(hsm_encrypt(use->hsm, grant, &use->version, (struct clv_bytes){ bound, sizeof bound },
+	                    plaintext, iv, &iv_len, sealed, err));
+	CLV_TRY(clv1_add_header(out, api_use_uid(use), (struct clv_bytes){ iv, iv_len }, err));
+	memmove(out->data + out->len, sealed, sealed_len);
+	out->len += sealed_len;
+	return CLV_OK;
 }
 
 static clv_rc encrypt_granted(struct api_worker *worker, const struct clv_grant *grant,

@@ -178,6 +178,7 @@ clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_
                     struct clv_err *err)
 {
 	CLV_AUTO(clv_ctx_free) struct clv_ctx *ctx = NULL;
+	uint64_t requests;
 
 	CLV_TRY(clv_secret_setup(0, options->allow_unlocked_memory, err));
 	ctx = calloc(1, sizeof *ctx);
@@ -189,6 +190,8 @@ clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_
 	ctx->deadline_ms = options->deadline_ms != 0 ? options->deadline_ms : DEADLINE_DEFAULT_MS;
 	ctx->max_sessions = options->max_sessions;
 	api_own_principal(ctx->principal);
+	CLV_TRY(clv_random(&requests, sizeof requests, err));
+	atomic_store(&ctx->requests, requests);
 	CLV_TRY(find_home(options->home, ctx, err));
 	CLV_TRY(open_parts(ctx, err));
 	*ret_ctx = CLV_TAKE(ctx);

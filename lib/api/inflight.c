@@ -3,6 +3,7 @@
  * The gate file. Open-file-description locks, because those of processes would be shared by all
  * threads and dropped at any close. They cannot be waited for with a deadline, so they are polled.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -48,6 +49,7 @@ struct inflight_seat {
 	struct inflight *inflight;
 	int fd;
 	struct shared_seat *shared; /* NULL: all were taken; only messages know less */
+	unsigned others;            /* locks of other kinds that it holds besides */
 };
 
 static void close_fd(int *fd)
@@ -182,16 +184,21 @@ struct inflight_seat *inflight_seat_free(struct inflight_seat *seat)
 	return NULL;
 }
 
-/* 0, or the errno of a try to set one byte's lock. */
-static int set_byte(int fd, short type, int64_t at)
+/* 0, or the errno of a try to set the lock of some bytes; `len` 0: up to the end. */
+static int set_range(int fd, short type, int64_t at, int64_t len)
 {
-	struct flock range = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+	struct flock range = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = len };
 	int rc;
 
 	do {
 		rc = fcntl(fd, F_OFD_SETLK, &range);
 	} while (rc != 0 && errno == EINTR);
 	return rc == 0 ? 0 : errno;
+}
+
+static int set_byte(int fd, short type, int64_t at)
+{
+	return set_range(fd, type, at, 1);
 }
 
 /* Tries until it works. EAGAIN when the deadline passed, else 0 or an errno. */
@@ -227,7 +234,12 @@ clv_rc inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadli
 
 void inflight_leave(struct inflight_seat *seat, int64_t row)
 {
-	(void) set_byte(seat->fd, F_UNLCK, BASE_VERSION + row); /* cannot fail on a byte we hold */
+	/* Cannot fail on a byte we hold. To give up all is cheaper for the kernel than one byte, which
+	 * might split what is left. */
+	if (seat->others == 0)
+		(void) set_range(seat->fd, F_UNLCK, 0, 0);
+	else
+		(void) set_byte(seat->fd, F_UNLCK, BASE_VERSION + row);
 	if (seat->shared != NULL)
 		atomic_store(&seat->shared->row, 0);
 }
@@ -294,10 +306,13 @@ clv_rc inflight_lock(struct inflight_seat *seat, enum inflight_lock kind, int64_
 		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "another process is at it");
 	if (errnum != 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s", seat->inflight->path);
+	seat->others++;
 	return CLV_OK;
 }
 
 void inflight_unlock(struct inflight_seat *seat, enum inflight_lock kind, int64_t number)
 {
+	assert(seat->others > 0);
+	seat->others--;
 	(void) set_byte(seat->fd, F_UNLCK, lock_byte(kind, number));
 }

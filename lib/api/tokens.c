@@ -118,10 +118,15 @@ static struct hsm *opened(struct clv_ctx *ctx, struct api_token *token, struct h
 static clv_rc look_locked(struct clv_ctx *ctx, const char *location, struct api_token **ret_token,
                           bool *ret_mine, struct clv_err *err)
 {
-	struct clv_deadline deadline = clv_deadline_in(ctx->deadline_ms);
 	struct api_token *token = find_locked(ctx, location);
+	struct clv_deadline deadline;
 	bool in_time = true;
 
+	if (token != NULL && token->state == TOKEN_OPEN) {
+		*ret_token = token;
+		return CLV_OK;
+	}
+	deadline = clv_deadline_in(ctx->deadline_ms);
 	if (token == NULL) {
 		token = add_locked(ctx, location);
 		if (token == NULL)

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 #include <claviger/time.h>
 
 #include "lib/audit/audit.h"
+#include "lib/base/bytes.h"
 #include "lib/base/deadline.h"
 #include "lib/base/banned.h"
 
@@ -100,11 +100,22 @@ static size_t plain_len(const unsigned char *s)
 	return *s < 0x80 ? 1 : utf8_len(s);
 }
 
-/* Plain runs are copied at once; only what needs an escape is looked at singly. */
-static clv_rc add_string(struct clv_buf *line, const char *string, struct clv_err *err)
+/* Length of the run at `s` that can stand in a JSON string as it is, as far as it is ASCII. */
+static size_t ascii_run(const char *s)
 {
-	const unsigned char *at = (const unsigned char *) string;
-	const unsigned char *plain = at;
+	const unsigned char *at = (const unsigned char *) s;
+
+	while (*at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
+		at++;
+	return (size_t) (at - (const unsigned char *) s);
+}
+
+/* Plain runs are copied at once; only what needs an escape is looked at singly. */
+static clv_rc add_string(struct clv_buf *line, const char *string, size_t plain_to,
+			 struct clv_err *err)
+{
+	const unsigned char *plain = (const unsigned char *) string;
+	const unsigned char *at = plain + plain_to;
 	char buf[8];
 
 	CLV_TRY(add_text(line, "\"", err));
@@ -123,24 +134,51 @@ static clv_rc add_string(struct clv_buf *line, const char *string, struct clv_er
 	return add_text(line, "\"", err);
 }
 
+static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
+{
+	memcpy(at, bytes, len);
+	return at + len;
+}
+
 /* A NULL string leaves the member out. The first member follows the brace, all others a comma. */
 static clv_rc add_member(struct clv_buf *line, const char *name, const char *string,
 			 struct clv_err *err)
 {
+	size_t run, name_len;
+	uint8_t *at;
+
 	if (string == NULL)
 		return CLV_OK;
-	CLV_TRY(add_text(line, line->data[line->len - 1] == '{' ? "\"" : ",\"", err));
-	CLV_TRY(add_text(line, name, err));
-	CLV_TRY(add_text(line, "\":", err));
-	return add_string(line, string, err);
+	run = ascii_run(string);
+	name_len = strlen(name);
+	CLV_TRY(clv_buf_reserve(line, name_len + run + sizeof ",\"\":\"\"", err));
+	at = line->data + line->len;
+	if (at[-1] != '{')
+		*at++ = ',';
+	*at++ = '"';
+	at = put(at, name, name_len);
+	at = put(at, "\":", 2);
+	if (string[run] != '\0') { /* an escape, or beyond ASCII: rare */
+		line->len = (size_t) (at - line->data);
+		return add_string(line, string, run, err);
+	}
+	*at++ = '"';
+	at = put(at, string, run);
+	*at++ = '"';
+	line->len = (size_t) (at - line->data);
+	return CLV_OK;
 }
 
 static clv_rc add_pid(struct clv_buf *line, struct clv_err *err)
 {
-	char text[32];
+	char digits[24], *first = digits + sizeof digits;
+	unsigned long pid = (unsigned long) getpid(); /* asked anew: fork() changes it */
 
-	snprintf(text, sizeof text, ",\"pid\":%ld", (long) getpid());
-	return add_text(line, text, err);
+	do
+		*--first = (char) ('0' + pid % 10);
+	while ((pid /= 10) != 0);
+	CLV_TRY(add_text(line, ",\"pid\":", err));
+	return clv_buf_add(line, first, (size_t) (digits + sizeof digits - first), err);
 }
 
 /* Members in the order of their names: what makes the line canonical. */
@@ -148,8 +186,11 @@ static clv_rc add_entry(struct clv_buf *line, const struct audit_entry *entry, s
 {
 	char time[CLV_TIME_TEXT_MAX];
 	char request[17];
+	uint8_t be[8];
 
-	snprintf(request, sizeof request, "%016" PRIx64, entry->request);
+	for (unsigned i = 0; i < sizeof be; i++)
+		be[i] = (uint8_t) (entry->request >> (56 - 8 * i));
+	clv_hex(be, sizeof be, request);
 	CLV_TRY(add_text(line, "{", err));
 	CLV_TRY(add_member(line, "error", entry->error, err));
 	CLV_TRY(add_member(line, "outcome", clv_rc_name(entry->outcome), err));
@@ -194,13 +235,15 @@ static bool try_lock(const struct audit *audit, short type)
 
 static bool wait_lock(const struct audit *audit, short type, unsigned wait_ms)
 {
-	struct clv_deadline deadline = clv_deadline_in(wait_ms);
+	struct clv_deadline deadline;
 	unsigned pause_us = 0;
-	bool locked;
+	bool locked = try_lock(audit, type);
 
-	do
+	if (locked)
+		return true;
+	deadline = clv_deadline_in(wait_ms);
+	while (!locked && clv_backoff(deadline, &pause_us, LOCK_PAUSE_US_MAX))
 		locked = try_lock(audit, type);
-	while (!locked && clv_backoff(deadline, &pause_us, LOCK_PAUSE_US_MAX));
 	return locked;
 }
 

@@ -19,7 +19,7 @@ struct audit;
 /* Borrowed for the length of the call. Strings may be NULL: the member is left out. */
 struct audit_entry {
 	int64_t time;           /* ns since 1970 */
-	uint64_t request;       /* random, unique for the operation */
+	uint64_t request;       /* unique for the operation */
 	const char *principal;  /* who */
 	const char *permission; /* what was asked, e.g. "cloudkms.cryptoKeyVersions.useToEncrypt" */
 	const char *resource;   /* on what: a full name */

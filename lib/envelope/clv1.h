@@ -16,7 +16,8 @@
 #define CLV1_IV_MIN 12  /* bytes */
 #define CLV1_IV_MAX 16  /* bytes */
 #define CLV1_TAG_LEN 16 /* bytes */
-#define CLV1_OVERHEAD_MAX (2 + CLV_UID_LEN + CLV1_IV_MAX + CLV1_TAG_LEN) /* bytes over the plaintext */
+#define CLV1_HEADER_MAX (2 + CLV_UID_LEN + CLV1_IV_MAX)   /* bytes before the ciphertext */
+#define CLV1_OVERHEAD_MAX (CLV1_HEADER_MAX + CLV1_TAG_LEN) /* bytes over the plaintext */
 #define CLV1_AAD_LEN 32 /* bytes of what the token gets as AAD */
 
 /* A CLV1 ciphertext taken apart; views into the bytes given. */

@@ -115,9 +115,11 @@ static clv_rc take_id(const char **at, enum clv_name_kind kind, struct clv_name 
 		      struct clv_err *err)
 {
 	const size_t len = strcspn(*at, "/");
+	const size_t taken = len < CLV_ID_MAX ? len : CLV_ID_MAX;
 	char id[CLV_ID_MAX + 1]; /* one more: an id that is too long must be seen to be */
 
-	snprintf(id, sizeof id, "%.*s", (int) (len < CLV_ID_MAX ? len : CLV_ID_MAX), *at);
+	memcpy(id, *at, taken);
+	id[taken] = '\0';
 	CLV_TRY(clv_id_check(kind, id, err));
 	if (kind != CLV_NAME_VERSION)
 		memcpy((char *) name + parts[kind].offset, id, len + 1);
@@ -165,23 +167,37 @@ clv_rc clv_name_parse_kind(const char *text, enum clv_name_kind kind, struct clv
 	return CLV_OK;
 }
 
+/* Ids have been checked, so that all fits; what does not is cut off. */
+static size_t append(char *buf, size_t used, const char *text)
+{
+	const size_t len = strlen(text);
+	const size_t room = CLV_NAME_MAX - 1 - used;
+	const size_t n = len < room ? len : room;
+
+	assert(len <= room);
+	memcpy(buf + used, text, n);
+	buf[used + n] = '\0';
+	return used + n;
+}
+
 char *clv_name_format(const struct clv_name *name, enum clv_name_kind kind, char buf[CLV_NAME_MAX])
 {
 	size_t used = 0;
+	char number[24];
 
 	assert(kind <= name->kind);
 	for (unsigned k = CLV_NAME_PROJECT; k <= (unsigned) kind; k++) {
-		const char *slash = k == CLV_NAME_PROJECT ? "" : "/";
-		int n;
+		const char *id = (const char *) name + parts[k].offset;
 
-		if (k == CLV_NAME_VERSION)
-			n = snprintf(buf + used, CLV_NAME_MAX - used, "%s%s/%" PRIu64, slash,
-				     parts[k].collection, name->version);
-		else
-			n = snprintf(buf + used, CLV_NAME_MAX - used, "%s%s/%s", slash,
-				     parts[k].collection, (const char *) name + parts[k].offset);
-		used += (size_t) n;
-		assert(used < CLV_NAME_MAX);
+		if (k == CLV_NAME_VERSION) {
+			snprintf(number, sizeof number, "%" PRIu64, name->version);
+			id = number;
+		}
+		if (k != CLV_NAME_PROJECT)
+			used = append(buf, used, "/");
+		used = append(buf, used, parts[k].collection);
+		used = append(buf, used, "/");
+		used = append(buf, used, id);
 	}
 	return buf;
 }

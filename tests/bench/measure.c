@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A round is several short slices of each side in turns, so that what else the machine does falls
+ * on both. The ratio is the median of the rounds' ratios, each rate the median of its rounds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/bench/bare.h"
+#include "tests/bench/measure.h"
+
+static struct {
+	bool quick;
+	FILE *json;
+	unsigned rows;
+} gl;
+
+bool measure_quick(void)
+{
+	return gl.quick;
+}
+
+bool measure_begin(void)
+{
+	const char *quick = getenv("BENCH_QUICK"), *path = getenv("BENCH_JSON");
+
+	gl.quick = quick != NULL && strcmp(quick, "1") == 0;
+	if (path == NULL)
+		return true;
+	gl.json = fopen(path, "w");
+	if (gl.json == NULL)
+		perror(path);
+	else
+		fprintf(gl.json, "[");
+	return gl.json != NULL;
+}
+
+bool measure_end(void)
+{
+	if (gl.json == NULL)
+		return true;
+	fprintf(gl.json, "\n]\n");
+	return fclose(gl.json) == 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *) a, y = *(const double *) b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(const double values[MEASURE_ROUNDS])
+{
+	double sorted[MEASURE_ROUNDS];
+
+	memcpy(sorted, values, sizeof sorted);
+	qsort(sorted, MEASURE_ROUNDS, sizeof sorted[0], by_size);
+	return sorted[MEASURE_ROUNDS / 2];
+}
+
+/* One slice, added to *sum. */
+static bool slice(const struct measure_side *side, unsigned threads, double *sum)
+{
+	double rate = 0;
+
+	if (side->step != NULL)
+		rate = bare_spin(threads, gl.quick ? 25 : 60, side->step, side->arg);
+	*sum += rate;
+	return rate >= 0;
+}
+
+static bool run_round(const struct measure_row *row, double *ret_ours, double *ret_base)
+{
+	unsigned slices = gl.quick ? 2 : 6;
+	double ours = 0, base = 0;
+
+	for (unsigned i = 0; i < slices; i++) { /* who comes first changes as well */
+		bool ours_first = i % 2 == 0;
+
+		if (!slice(ours_first ? &row->ours : &row->base, row->threads,
+			   ours_first ? &ours : &base) ||
+		    !slice(ours_first ? &row->base : &row->ours, row->threads,
+			   ours_first ? &base : &ours))
+			return false;
+	}
+	*ret_ours = ours / slices;
+	*ret_base = base / slices;
+	return true;
+}
+
+struct result {
+	double ours, base, ratio;
+	const char *verdict;
+};
+
+static void print_row(const struct measure_row *row, const struct result *result)
+{
+	char base[32] = "-", ratio[32] = "-", target[32] = "-";
+
+	if (row->base.step != NULL) {
+		snprintf(base, sizeof base, "%.0f/s", result->base);
+		snprintf(ratio, sizeof ratio, "%.2f", result->ratio);
+	}
+	if (row->target > 0)
+		snprintf(target, sizeof target, "%.2f", row->target);
+	printf("bench %s ours=%.0f/s base=%s ratio=%s target=%s %s threads=%u rounds=%d%s\n",
+	       row->name, result->ours, base, ratio, target, result->verdict, row->threads,
+	       MEASURE_ROUNDS, gl.quick ? " quick=1" : "");
+	fflush(stdout);
+}
+
+static void print_json(const struct measure_row *row, const struct result *result)
+{
+	if (gl.json == NULL)
+		return;
+	fprintf(gl.json, "%s\n{\"name\":\"%s\",\"ours\":%.1f", gl.rows++ > 0 ? "," : "", row->name,
+		result->ours);
+	if (row->base.step != NULL)
+		fprintf(gl.json, ",\"base\":%.1f,\"ratio\":%.4f", result->base, result->ratio);
+	if (row->target > 0)
+		fprintf(gl.json, ",\"target\":%.2f", row->target);
+	fprintf(gl.json, ",\"verdict\":\"%s\",\"threads\":%u,\"rounds\":%d,\"quick\":%s}",
+		result->verdict, row->threads, MEASURE_ROUNDS, gl.quick ? "true" : "false");
+}
+
+bool measure_row(const struct measure_row *row)
+{
+	double ours[MEASURE_ROUNDS], base[MEASURE_ROUNDS], ratio[MEASURE_ROUNDS], warm_up = 0;
+	struct result result = { .verdict = "printed" };
+
+	if (!slice(&row->ours, row->threads, &warm_up) ||
+	    !slice(&row->base, row->threads, &warm_up)) {
+		fprintf(stderr, "bench %s: a step failed\n", row->name);
+		return false;
+	}
+	for (unsigned i = 0; i < MEASURE_ROUNDS; i++) {
+		if (!run_round(row, &ours[i], &base[i])) {
+			fprintf(stderr, "bench %s: a step failed\n", row->name);
+			return false;
+		}
+		ratio[i] = base[i] > 0 ? ours[i] / base[i] : 0;
+	}
+	result.ours = median(ours);
+	result.base = median(base);
+	result.ratio = median(ratio);
+	if (row->target > 0)
+		result.verdict = result.ratio >= row->target ? "met" : "short";
+	print_row(row, &result);
+	print_json(row, &result);
+	return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Measuring two sides against each other, and the lines that come of it. Not for anything that is
+ * the same on every run: that is a test.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stdbool.h>
+
+#define MEASURE_ROUNDS 5
+
+/* What is repeated: in T threads at once, `thread` counting from 0. False: it failed. */
+struct measure_side {
+	bool (*step)(void *arg, unsigned thread);
+	void *arg;
+};
+
+struct measure_row {
+	char name[32];
+	struct measure_side ours, base; /* base.step NULL: there is nothing to compare with */
+	double target;                  /* least ratio; 0: none, only printed */
+	unsigned threads;
+};
+
+/* Opens what BENCH_JSON names; BENCH_QUICK=1 asks for short rounds. False: said on stderr. */
+bool measure_begin(void);
+bool measure_quick(void);
+
+/* Runs the rounds and prints the row. False: a step failed. A ratio that is short is no failure. */
+bool measure_row(const struct measure_row *row);
+bool measure_end(void);
+
+#endif
