@@ -173,16 +173,18 @@ struct crypt_args {
 	struct clv_bytes aad, in, iv; /* iv: for opening */
 	uint8_t *out, *ret_iv;
 	size_t *ret_iv_len;
+	bool doubted; /* it failed once, though the token is healthy */
 };
 
 /*
  * What a failed call means. A dead handle is forgotten; where the code leaves it open whether data
- * or token is bad, a canary with the same key decides.
+ * or token is bad, a canary with the same key decides, and the data get a second chance: a hiccup
+ * must not be taken for a wrong tag.
  */
 static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm_work *work,
                     const char *op, CK_RV rv, struct clv_err *err)
 {
-	const struct crypt_args *args = work->arg;
+	struct crypt_args *args = work->arg;
 	bool opening = args->ret_iv == NULL;
 	bool with_data = strcmp(op, "C_Encrypt") == 0 || strcmp(op, "C_Decrypt") == 0;
 	enum hsm_class class = hsm_rv_class(rv);
@@ -194,7 +196,9 @@ static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm
 		if (!work->judged)
 			atomic_store(&session->hsm->canary_at, 0);
 	}
-	if (opening && (class == HSM_CLASS_DATA || work->judged)) {
+	if (opening && work->judged && !args->doubted) {
+		args->doubted = true;
+	} else if (opening && (class == HSM_CLASS_DATA || work->judged)) {
 		/* The failed call may have left an operation open; the only session is left as it is. */
 		session->dead = session->dead || (work->judged && !session->hsm->pool.shared);
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
