@@ -446,6 +446,10 @@ CLV_MUST_USE clv_rc hsm_softhsm_write_begin(const struct hsm *hsm, struct clv_er
 void hsm_softhsm_write_end(const struct hsm *hsm);
 /* Puts the copies back that a kill between these two left. Under the object lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_write_undo(const struct hsm *hsm, struct clv_err *err);
+/* Notes which object files there are while one more is made: hsm_lock_objects() takes away what a
+ * kill between these two left half-made. Under the object lock. */
+CLV_MUST_USE clv_rc hsm_softhsm_make_begin(const struct hsm *hsm, struct clv_err *err);
+void hsm_softhsm_make_end(const struct hsm *hsm);
 
 /*
  * Generates the log key pair, tries it and checks it: Ed25519 where the token has it and

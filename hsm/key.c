@@ -276,7 +276,10 @@ clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role, const 
 	 * that it has, and what they made in between stays unseen. So it searches first.
 	 */
 	CLV_TRY(hsm_find_all(session, CKO_SECRET_KEY, id, &object, 1, &there, err));
-	CLV_TRY(hsm_generate(session, role, HSM_BORN_TOKEN, id, label, &object, err));
+	CLV_TRY(hsm_softhsm_make_begin(session->hsm, err));
+	rc = hsm_generate(session, role, HSM_BORN_TOKEN, id, label, &object, err);
+	hsm_softhsm_make_end(session->hsm);
+	CLV_TRY(rc);
 	rc = try_token_key(session, role, object, err);
 	if (rc != CLV_OK)
 		hsm_C_DestroyObject(session->hsm->module, session->handle, object);

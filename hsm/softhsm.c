@@ -400,6 +400,137 @@ clv_rc hsm_softhsm_write_undo(const struct hsm *hsm, struct clv_err *err)
 	return CLV_OK;
 }
 
+/* ---- what a killed creation leaves ---- */
+
+/*
+ * A process killed while it makes an object leaves a file that is empty or lacks attributes, among
+ * them the id by which recovery would find it. So the files there before are noted, and those that
+ * came since are taken away by whoever next holds the object lock.
+ */
+struct making {
+	struct clv_buf names; /* "TOKEN/OBJECT\n" for each */
+	const char *token;
+};
+
+static void making_done(struct making *making)
+{
+	clv_buf_done(&making->names);
+}
+
+static clv_rc making_path(const struct hsm *hsm, char path[HSM_PATH_MAX], struct clv_err *err)
+{
+	return format_path(path, err, "%s/softhsm-making", hsm->state_dir);
+}
+
+static clv_rc note_object(const char *dir, const char *name, void *arg, struct clv_err *err)
+{
+	struct making *making = arg;
+	char line[HSM_PATH_MAX];
+
+	(void) dir;
+	if (!is_object_file(name))
+		return CLV_OK;
+	CLV_TRY(format_path(line, err, "%s/%s\n", making->token, name));
+	return clv_buf_add(&making->names, line, strlen(line), err);
+}
+
+static clv_rc remove_unnoted(const char *dir, const char *name, void *arg, struct clv_err *err)
+{
+	const struct making *making = arg;
+	char line[HSM_PATH_MAX], path[HSM_PATH_MAX];
+
+	if (!is_object_file(name))
+		return CLV_OK;
+	CLV_TRY(format_path(line, err, "%s/%s\n", making->token, name));
+	if (making->names.len > 0 &&
+	    memmem(making->names.data, making->names.len, line, strlen(line)) != NULL)
+		return CLV_OK;
+	CLV_TRY(format_path(path, err, "%s/%s", dir, name));
+	unlink(path);
+	CLV_TRY(format_path(path, err, "%s/%.*s.lock", dir, (int) (strlen(name) - strlen(".object")),
+	                    name));
+	unlink(path);
+	return CLV_OK;
+}
+
+static clv_rc note_token(const char *dir, const char *name, void *arg, struct clv_err *err)
+{
+	char path[HSM_PATH_MAX];
+
+	((struct making *) arg)->token = name;
+	CLV_TRY(format_path(path, err, "%s/%s", dir, name));
+	return for_each(path, arg, note_object, err);
+}
+
+static clv_rc clean_token(const char *dir, const char *name, void *arg, struct clv_err *err)
+{
+	char path[HSM_PATH_MAX];
+
+	((struct making *) arg)->token = name;
+	CLV_TRY(format_path(path, err, "%s/%s", dir, name));
+	return for_each(path, arg, remove_unnoted, err);
+}
+
+clv_rc hsm_softhsm_make_begin(const struct hsm *hsm, struct clv_err *err)
+{
+	CLV_AUTO_DONE(making_done) struct making making = { .token = NULL };
+	char tokens[HSM_PATH_MAX], path[HSM_PATH_MAX];
+
+	if (!guards_writes(hsm))
+		return CLV_OK;
+	CLV_TRY(tokens_dir(hsm->uri.conf, tokens, err));
+	CLV_TRY(making_path(hsm, path, err));
+	CLV_TRY(for_each(tokens, &making, note_token, err));
+	return write_file(path, making.names.data, making.names.len, err);
+}
+
+void hsm_softhsm_make_end(const struct hsm *hsm)
+{
+	char path[HSM_PATH_MAX];
+	struct clv_err ignored;
+
+	if (guards_writes(hsm) && making_path(hsm, path, &ignored) == CLV_OK)
+		unlink(path);
+}
+
+static clv_rc read_making(const char *path, struct making *making, bool *ret_there,
+                          struct clv_err *err)
+{
+	CLV_AUTO_DONE(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char bytes[4096];
+	ssize_t n = 1;
+
+	*ret_there = fd >= 0;
+	if (fd < 0 && errno == ENOENT)
+		return CLV_OK;
+	while (fd >= 0 && n > 0) {
+		n = read(fd, bytes, sizeof bytes);
+		if (n > 0)
+			CLV_TRY(clv_buf_add(&making->names, bytes, (size_t) n, err));
+	}
+	if (fd < 0 || n < 0)
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "%s", path);
+	return CLV_OK;
+}
+
+static clv_rc make_undo(const struct hsm *hsm, struct clv_err *err)
+{
+	CLV_AUTO_DONE(making_done) struct making making = { .token = NULL };
+	char tokens[HSM_PATH_MAX], path[HSM_PATH_MAX];
+	bool there;
+
+	if (!guards_writes(hsm))
+		return CLV_OK;
+	CLV_TRY(tokens_dir(hsm->uri.conf, tokens, err));
+	CLV_TRY(making_path(hsm, path, err));
+	CLV_TRY(read_making(path, &making, &there, err));
+	if (!there)
+		return CLV_OK;
+	CLV_TRY(for_each(tokens, &making, clean_token, err));
+	hsm_softhsm_make_end(hsm);
+	return CLV_OK;
+}
+
 /* ---- a new token ---- */
 
 static clv_rc new_pin(const char *path, struct clv_secret **ret_pin, struct clv_err *err)
@@ -570,6 +701,7 @@ clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err)
 	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, true, clv_deadline_in(hsm->wait_ms), &lock,
 	                 err));
 	CLV_TRY(hsm_softhsm_write_undo(hsm, err));
+	CLV_TRY(make_undo(hsm, err));
 	*ret_fd = lock;
 	lock = -1;
 	return CLV_OK;
