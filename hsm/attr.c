@@ -213,7 +213,8 @@ clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object
 		return clv_fail(err, rc_weak, "the %s in the token is of another kind (class %lu, type %lu)",
 		                roles[role].name, class, type);
 	for (size_t i = 0; i < n; i++) {
-		if (got[i].ulValueLen != sizeof value[i] || (value[i] != CK_FALSE) != want[i].value)
+		if (got[i].ulValueLen != sizeof value[i] ||
+		    value[i] != (want[i].value ? CK_TRUE : CK_FALSE))
 			return clv_fail(err, rc_weak, "the %s in the token is weaker than asked: %s is not %d",
 			                roles[role].name, want[i].name, want[i].value);
 	}

@@ -11,6 +11,8 @@
 
 #include <openssl/crypto.h>
 
+#include <claviger/time.h>
+
 #include "hsm/internal.h"
 
 struct hsm_entry {
@@ -234,6 +236,24 @@ static struct hsm_entry *pin_or_add(struct hsm *hsm, const struct hsm_keyref *ke
 	return entry;
 }
 
+#define LOOKED_ANEW_NS (30 * CLV_NS_PER_S) /* how long a look with a new module counts */
+
+/*
+ * A key that must be there was not seen. Some modules do not notice that their token went away and
+ * came back, so it counts only when the module was initialised since the first doubt, not long ago.
+ */
+static bool looked_anew(struct hsm *hsm, uint64_t epoch)
+{
+	uint64_t doubted = atomic_load(&hsm->doubted);
+
+	if (doubted != 0 && epoch > doubted &&
+	    clv_mono_ns() - atomic_load(&hsm->attached_at) < LOOKED_ANEW_NS)
+		return true;
+	atomic_store(&hsm->doubted, epoch);
+	atomic_store(&hsm->want_rebuild, true);
+	return false;
+}
+
 static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
                                 struct hsm_entry *entry, struct clv_err *err)
 {
@@ -248,6 +268,8 @@ static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	atomic_fetch_add(&hsm->lookups, 1);
 	rc = hsm_find(session, class, key->id, &entry->handle, err);
+	if (rc == CLV_E_NOT_FOUND && !looked_anew(hsm, session->epoch))
+		return hsm_session_fail(session, err, "C_FindObjects", CKR_TOKEN_NOT_PRESENT);
 	if (rc == CLV_E_NOT_FOUND)
 		return clv_fail(err, CLV_E_DATA_LOSS,
 		                "a key is gone from the token '%.32s': no object has its id; "
@@ -328,6 +350,11 @@ void hsm_key_unpin(struct hsm_pin *pin)
 		bury_locked(&pin->hsm->cache, entry);
 	pthread_mutex_unlock(&pin->hsm->cache.lock);
 	*pin = (struct hsm_pin){ 0 };
+}
+
+bool hsm_key_fresh(const struct hsm_pin *pin)
+{
+	return fresh(pin->hsm, pin->entry);
 }
 
 void hsm_key_forget(struct hsm_pin *pin)

@@ -95,25 +95,52 @@ CK_RV hsm_wrap_try(struct hsm_session *session, CK_MECHANISM_TYPE mech_type, con
 	return rv;
 }
 
+/*
+ * Does this result tell what the token can do? A hiccup does not, and must not be remembered as "it
+ * cannot": we would make keys that are protected less, or not see how it does GCM.
+ */
+static bool tells(CK_RV rv)
+{
+	enum hsm_class class = hsm_rv_class(rv);
+
+	return class == HSM_CLASS_OK || class == HSM_CLASS_DATA || class == HSM_CLASS_POLICY;
+}
+
 /* RFC 5649 takes keys of any length, so it is preferred; then whatever else works. */
-static void choose_wrap(struct hsm_session *session, struct hsm_caps *caps)
+static clv_rc choose_wrap(struct hsm_session *session, struct hsm_caps *caps, struct clv_err *err)
 {
 	for (size_t i = 0; i < hsm_n_wrap_candidates; i++) {
 		const char *format;
+		CK_RV rv = hsm_wrap_try(session, hsm_wrap_candidates[i].mech, &format);
 
-		if (hsm_wrap_try(session, hsm_wrap_candidates[i].mech, &format) != CKR_OK)
+		if (!tells(rv))
+			return hsm_session_fail(session, err, "C_WrapKey", rv);
+		if (rv != CKR_OK)
 			continue;
 		if (caps->wrap_mech == 0 || format == rfc5649) {
 			caps->wrap_mech = hsm_wrap_candidates[i].mech;
 			caps->wrap_format = format;
 		}
 		if (format == rfc5649)
-			return;
+			break;
 	}
+	return CLV_OK;
+}
+
+static enum hsm_gcm_form gcm_form_of(const uint8_t *out, size_t len, const uint8_t *iv,
+				     size_t iv_len)
+{
+	if (len == sizeof kat_gcm && CRYPTO_memcmp(out, kat_gcm, len) == 0)
+		return HSM_GCM_CALLER_IV;
+	if (len == sizeof kat_gcm && CRYPTO_memcmp(iv, kat_kek, iv_len) != 0)
+		return HSM_GCM_WRITTEN_IV;
+	if (len >= sizeof kat_gcm + iv_len && len <= sizeof kat_gcm + HSM_IV_MAX)
+		return HSM_GCM_APPENDED_IV;
+	return HSM_GCM_NONE;
 }
 
 /* Which of the three ways the token has with IVs; see design section 2. */
-enum hsm_gcm_form hsm_gcm_try(struct hsm_session *session, size_t *ret_iv_len)
+CK_RV hsm_gcm_try(struct hsm_session *session, enum hsm_gcm_form *ret_form, size_t *ret_iv_len)
 {
 	static const CK_ATTRIBUTE_TYPE encrypts[] = { CKA_ENCRYPT, CKA_DECRYPT };
 	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
@@ -123,32 +150,33 @@ enum hsm_gcm_form hsm_gcm_try(struct hsm_session *session, size_t *ret_iv_len)
 	CK_MECHANISM mech = { CKM_AES_GCM, &params, sizeof params };
 	CK_ULONG len = sizeof out;
 	CK_OBJECT_HANDLE key;
+	CK_RV rv;
 
 	memcpy(iv, kat_kek, sizeof iv);
 	memcpy(text, kat_key, sizeof text);
+	*ret_form = HSM_GCM_NONE;
 	*ret_iv_len = sizeof iv;
-	if (hsm_import_aes(session, kat_kek, sizeof kat_kek, encrypts, 2, false, &key) != CKR_OK)
-		return HSM_GCM_NONE;
+	rv = hsm_import_aes(session, kat_kek, sizeof kat_kek, encrypts, 2, false, &key);
+	if (rv != CKR_OK)
+		return rv;
 	hsm_scrap_add(&scrap, key);
-	if (hsm_C_EncryptInit(module, session->handle, &mech, key) != CKR_OK)
-		return HSM_GCM_NONE;
-	if (hsm_C_Encrypt(module, session->handle, text, sizeof text, out, &len) != CKR_OK) {
+	rv = hsm_C_EncryptInit(module, session->handle, &mech, key);
+	if (rv != CKR_OK)
+		return rv;
+	rv = hsm_C_Encrypt(module, session->handle, text, sizeof text, out, &len);
+	if (rv != CKR_OK) {
 		session->dead = !session->hsm->pool.shared; /* an operation may be left open in it */
-		return HSM_GCM_NONE;
+		return rv;
 	}
-	if (len == sizeof kat_gcm && CRYPTO_memcmp(out, kat_gcm, len) == 0)
-		return HSM_GCM_CALLER_IV;
-	if (len == sizeof kat_gcm && CRYPTO_memcmp(iv, kat_kek, sizeof iv) != 0)
-		return HSM_GCM_WRITTEN_IV;
-	if (len > sizeof kat_gcm && len <= sizeof kat_gcm + HSM_IV_MAX) {
+	*ret_form = gcm_form_of(out, len, iv, sizeof iv);
+	if (*ret_form == HSM_GCM_APPENDED_IV)
 		*ret_iv_len = len - sizeof kat_gcm;
-		return HSM_GCM_APPENDED_IV;
-	}
-	return HSM_GCM_NONE;
+	return CKR_OK;
 }
 
 /* Does the token take this attribute when it makes a key? */
-static bool knows(struct hsm_session *session, CK_ATTRIBUTE_TYPE type, const void *value, size_t len)
+static clv_rc knows(struct hsm_session *session, CK_ATTRIBUTE_TYPE type, const void *value, size_t len,
+		    bool *ret_knows, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
 	CK_MECHANISM mech = { CKM_AES_KEY_GEN, NULL, 0 };
@@ -166,19 +194,24 @@ static bool knows(struct hsm_session *session, CK_ATTRIBUTE_TYPE type, const voi
 	rv = hsm_C_GenerateKey(session->hsm->module, session->handle, &mech, tpl.a, tpl.n, &key);
 	if (rv == CKR_OK)
 		hsm_scrap_add(&scrap, key);
-	return rv == CKR_OK;
+	if (!tells(rv))
+		return hsm_session_fail(session, err, "C_GenerateKey", rv);
+	*ret_knows = rv == CKR_OK;
+	return CLV_OK;
 }
 
-static void find_attributes(struct hsm_session *session, struct hsm_caps *caps)
+static clv_rc find_attributes(struct hsm_session *session, struct hsm_caps *caps, struct clv_err *err)
 {
 	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 	CK_ATTRIBUTE nested = { CKA_SENSITIVE, &yes, sizeof yes };
 	CK_MECHANISM_TYPE mech = CKM_AES_KEY_WRAP;
 
-	caps->allowed_mechanisms = knows(session, CKA_ALLOWED_MECHANISMS, &mech, sizeof mech);
-	caps->unwrap_template = knows(session, CKA_UNWRAP_TEMPLATE, &nested, sizeof nested);
-	caps->copyable = knows(session, CKA_COPYABLE, &no, sizeof no);
-	caps->modifiable = knows(session, CKA_MODIFIABLE, &no, sizeof no);
+	CLV_TRY(knows(session, CKA_ALLOWED_MECHANISMS, &mech, sizeof mech, &caps->allowed_mechanisms,
+		      err));
+	CLV_TRY(knows(session, CKA_UNWRAP_TEMPLATE, &nested, sizeof nested, &caps->unwrap_template,
+		      err));
+	CLV_TRY(knows(session, CKA_COPYABLE, &no, sizeof no, &caps->copyable, err));
+	return knows(session, CKA_MODIFIABLE, &no, sizeof no, &caps->modifiable, err);
 }
 
 /* The whole way of a ring KEK and of a version below it, once, with session keys. */
@@ -199,19 +232,27 @@ clv_rc hsm_caps_find(struct hsm *hsm, struct clv_err *err)
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
 	struct hsm_caps *caps = &hsm->caps;
 	struct clv_err why;
+	CK_RV rv;
 
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	*caps = (struct hsm_caps){ 0 };
-	find_attributes(session, caps);
-	choose_wrap(session, caps);
-	caps->gcm = hsm_gcm_try(session, &caps->gcm_iv_len);
-	if (caps->wrap_mech == 0)
+	CLV_TRY(find_attributes(session, caps, err));
+	CLV_TRY(choose_wrap(session, caps, err));
+	rv = hsm_gcm_try(session, &caps->gcm, &caps->gcm_iv_len);
+	if (!tells(rv))
+		return hsm_session_fail(session, err, "C_Encrypt", rv);
+	if (caps->wrap_mech == 0) {
 		snprintf(caps->lacking, sizeof caps->lacking, "it wraps no key by AES inside");
-	else if (caps->gcm == HSM_GCM_NONE)
+	} else if (caps->gcm == HSM_GCM_NONE) {
 		snprintf(caps->lacking, sizeof caps->lacking, "it has no AES-GCM of a known form");
-	else if (try_hierarchy(session, &why) != CLV_OK)
+	} else if (try_hierarchy(session, &why) != CLV_OK) {
+		if (why.domain == CLV_DOM_PKCS11 && !tells(why.native)) {
+			*err = why;
+			return CLV_E_UNAVAILABLE;
+		}
 		snprintf(caps->lacking, sizeof caps->lacking, "%.150s", why.text);
-	else
+	} else {
 		caps->keeps_attributes = true;
+	}
 	return CLV_OK;
 }

@@ -61,7 +61,7 @@ static CK_RV seal_appended(struct hsm_session *session, struct clv_bytes in, uin
 	if (scratch == NULL)
 		return CKR_HOST_MEMORY;
 	rv = hsm_C_Encrypt(session->hsm->module, session->handle, input(in), in.len, scratch, &len);
-	if (rv == CKR_OK && (len <= sealed || len > sealed + HSM_IV_MAX))
+	if (rv == CKR_OK && (len < sealed + GCM_IV_LEN || len > sealed + HSM_IV_MAX))
 		rv = CKR_GENERAL_ERROR;
 	if (rv == CKR_OK) {
 		memcpy(out, scratch, sealed);
@@ -72,33 +72,60 @@ static CK_RV seal_appended(struct hsm_session *session, struct clv_bytes in, uin
 	return rv;
 }
 
+/* A token that makes the IV itself must have written one: zeros are what we put there. */
+static CK_RV check_written(const uint8_t *iv, size_t len)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < len; i++)
+		any |= iv[i];
+	return any != 0 ? CKR_OK : CKR_GENERAL_ERROR;
+}
+
+/* The second half of sealing, by the form that the token has; no form, no ciphertext. */
+static CK_RV seal_text(struct hsm_session *session, struct clv_bytes in, uint8_t *iv,
+		       size_t *ret_iv_len, uint8_t *out)
+{
+	CK_ULONG len = in.len + HSM_TAG_LEN;
+	CK_RV rv;
+
+	if (session->hsm->caps.gcm == HSM_GCM_APPENDED_IV)
+		return seal_appended(session, in, iv, ret_iv_len, out);
+	rv = hsm_C_Encrypt(session->hsm->module, session->handle, input(in), in.len, out, &len);
+	if (rv == CKR_OK && len != in.len + HSM_TAG_LEN)
+		return CKR_GENERAL_ERROR;
+	if (rv == CKR_OK && session->hsm->caps.gcm == HSM_GCM_WRITTEN_IV)
+		return check_written(iv, *ret_iv_len);
+	return rv;
+}
+
 CK_RV hsm_gcm_seal(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
-                   struct clv_bytes in, uint8_t iv[HSM_IV_MAX], size_t *ret_iv_len, uint8_t *out,
-                   const char **ret_op)
+		   struct clv_bytes in, uint8_t iv[HSM_IV_MAX], size_t *ret_iv_len, uint8_t *out,
+		   const char **ret_op)
 {
 	struct hsm *hsm = session->hsm;
 	CK_GCM_PARAMS params;
 	CK_MECHANISM mech = { CKM_AES_GCM, &params, sizeof params };
-	CK_ULONG len = in.len + HSM_TAG_LEN;
 	CK_RV rv;
 
-	*ret_op = "C_GenerateRandom";
+	*ret_op = "AES-GCM";
 	*ret_iv_len = GCM_IV_LEN;
 	memset(iv, 0, HSM_IV_MAX);
-	if (hsm->caps.gcm == HSM_GCM_CALLER_IV && (rv = draw_iv(session, iv)) != CKR_OK)
-		return rv;
+	if (hsm->caps.gcm == HSM_GCM_NONE)
+		return CKR_MECHANISM_INVALID;
+	if (hsm->caps.gcm == HSM_GCM_CALLER_IV) {
+		*ret_op = "C_GenerateRandom";
+		rv = draw_iv(session, iv);
+		if (rv != CKR_OK)
+			return rv;
+	}
 	fill_params(&params, iv, *ret_iv_len, aad);
 	*ret_op = "C_EncryptInit";
 	rv = hsm_C_EncryptInit(hsm->module, session->handle, &mech, key);
 	if (rv != CKR_OK)
 		return rv;
 	*ret_op = "C_Encrypt";
-	if (hsm->caps.gcm == HSM_GCM_APPENDED_IV)
-		return seal_appended(session, in, iv, ret_iv_len, out);
-	rv = hsm_C_Encrypt(hsm->module, session->handle, input(in), in.len, out, &len);
-	if (rv == CKR_OK && len != in.len + HSM_TAG_LEN)
-		return CKR_GENERAL_ERROR;
-	return rv;
+	return seal_text(session, in, iv, ret_iv_len, out);
 }
 
 /* Tokens that append the IV want it there again. */
@@ -128,6 +155,9 @@ CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
 	uint8_t iv_copy[HSM_IV_MAX];
 	CK_RV rv;
 
+	*ret_op = "AES-GCM";
+	if (hsm->caps.gcm == HSM_GCM_NONE)
+		return CKR_MECHANISM_INVALID;
 	memcpy(iv_copy, iv.data, iv.len);
 	fill_params(&params, iv_copy, iv.len, aad);
 	*ret_op = "C_DecryptInit";
@@ -148,24 +178,17 @@ CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
 bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key)
 {
 	static const uint8_t song[16] = "claviger canary";
-	struct hsm *hsm = session->hsm;
 	struct clv_bytes text = { song, sizeof song }, aad = { song, sizeof song };
 	uint8_t iv[HSM_IV_MAX], sealed[sizeof song + HSM_TAG_LEN], opened[sizeof sealed];
-	int64_t now = clv_mono_ns(), last = atomic_load(&hsm->canary_at);
 	struct clv_bytes sealed_view = { sealed, sizeof sealed }, iv_view;
 	size_t iv_len, len = 0;
 	const char *op;
 
-	if (last != 0 && now - last < CLV_NS_PER_S)
-		return true;
 	if (hsm_gcm_seal(session, key, aad, text, iv, &iv_len, sealed, &op) != CKR_OK)
 		return false;
 	iv_view = (struct clv_bytes){ iv, iv_len };
-	if (hsm_gcm_open(session, key, aad, iv_view, sealed_view, opened, &len, &op) != CKR_OK ||
-	    len != sizeof song || CRYPTO_memcmp(opened, song, sizeof song) != 0)
-		return false;
-	atomic_store(&hsm->canary_at, now);
-	return true;
+	return hsm_gcm_open(session, key, aad, iv_view, sealed_view, opened, &len, &op) == CKR_OK &&
+	       len == sizeof song && CRYPTO_memcmp(opened, song, sizeof song) == 0;
 }
 
 struct crypt_args {
@@ -191,11 +214,8 @@ static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm
 
 	if (class == HSM_CLASS_HANDLE)
 		hsm_key_forget(pin);
-	if (class == HSM_CLASS_AMBIGUOUS && with_data) { /* the other calls have not seen the data */
+	if (class == HSM_CLASS_AMBIGUOUS && with_data) /* the other calls have not seen the data */
 		work->judged = hsm_canary(session, pin->handle);
-		if (!work->judged)
-			atomic_store(&session->hsm->canary_at, 0);
-	}
 	if (opening && work->judged && !args->doubted) {
 		args->doubted = true;
 	} else if (opening && (class == HSM_CLASS_DATA || work->judged)) {
@@ -216,6 +236,7 @@ static clv_rc crypt_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	size_t len;
 	CK_RV rv;
 
+	CLV_TRY(hsm_require_hierarchy(hsm, err));
 	CLV_TRY(hsm_key_pin(hsm, args->key, &pin, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	hsm_cache_bury(session);
@@ -225,6 +246,8 @@ static clv_rc crypt_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	else
 		rv = hsm_gcm_open(session, pin.handle, args->aad, args->iv, args->in, args->out, &len,
 		                  &op);
+	if (rv == CKR_OK && !hsm_key_fresh(&pin)) /* its number may have been another key's */
+		rv = CKR_KEY_HANDLE_INVALID;
 	return rv == CKR_OK ? CLV_OK : judge(session, &pin, work, op, rv, err);
 }
 

@@ -44,12 +44,14 @@ CLV_MUST_USE clv_rc hsm_fail(struct clv_err *err, const char *op, CK_RV rv);
 /* ---- uri.c ---- */
 
 #define HSM_PATH_MAX 512
+#define HSM_SOFTHSM_CONF "softhsm/softhsm2.conf" /* of a home, relative to it */
 
 /* A PKCS#11 URI taken apart. Plain data. */
 struct hsm_uri {
 	char module_path[256];
 	char pin_source[HSM_PATH_MAX]; /* absolute or relative to the working directory */
 	char conf[256];                /* SoftHSM's configuration file; empty for others */
+	bool ours;                     /* the SoftHSM of a home: its files are ours to look after */
 	char serial[17], label[33];    /* trimmed; empty: any */
 	CK_TOKEN_INFO match;           /* for p11-kit's comparison */
 };
@@ -185,17 +187,19 @@ struct hsm {
 	pthread_mutex_t attach; /* one thread connects */
 	_Atomic CK_SLOT_ID slot;
 	_Atomic uint64_t inits; /* of the module when attached */
+	_Atomic uint64_t doubted;  /* epoch in which a key that must be there was not seen */
+	_Atomic bool want_rebuild; /* connect with the module initialised anew */
 	_Atomic uint64_t epoch; /* grows with each attach; handles of an older one are dead */
 	_Atomic unsigned in_flight; /* calls between hsm_enter() and hsm_leave() */
-	struct hsm_pin_mark refused; /* under attach: the PIN that was refused */
+	struct hsm_pin_mark tried; /* under attach: the PIN presented last ... */
+	unsigned tries;            /* ... and how often without success */
 
 	pthread_mutex_t breaker_lock;  /* for the four below, all in CLOCK_MONOTONIC ns */
 	_Atomic int64_t breaker_until; /* no try before; 0: the breaker is closed */
-	int64_t attached_at;
+	_Atomic int64_t attached_at;
 	unsigned breaker_trips;     /* in a row */
 	struct clv_err breaker_err; /* why */
 
-	_Atomic int64_t canary_at; /* CLOCK_MONOTONIC ns of the last canary that sang */
 	_Atomic uint64_t lookups, unwraps, logins, rebuilds;
 };
 
@@ -267,6 +271,9 @@ void hsm_cache_clear(struct hsm *hsm);
 CLV_MUST_USE clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key,
                                 struct hsm_pin *ret_pin, struct clv_err *err);
 void hsm_key_unpin(struct hsm_pin *pin); /* an empty pin is fine */
+
+/* Was the handle good all the time that it was pinned? Ask after use, before the result counts. */
+bool hsm_key_fresh(const struct hsm_pin *pin);
 
 /* The key's handle turned out to be dead: forget it, so that the next pin looks again. */
 void hsm_key_forget(struct hsm_pin *pin);
@@ -362,8 +369,8 @@ CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
                    struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
                    const char **ret_op);
 
-/* Encrypts and decrypts a known text with the key: tells bad data from a sick token. Sings at most
- * once a second; in between the last result counts. */
+/* Encrypts and decrypts a known text with the key: tells bad data from a sick token. Each doubt has
+ * its own: a result remembered for a second would call good data bad on a token just gone sick. */
 bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key);
 
 /* ---- key.c, caps.c, softhsm.c, libp11_view.c ---- */
@@ -416,8 +423,9 @@ extern const size_t hsm_n_wrap_candidates;
 /* Wraps a known key under a known key; *ret_format is static and names the form, NULL: did not work. */
 CK_RV hsm_wrap_try(struct hsm_session *session, CK_MECHANISM_TYPE mech, const char **ret_format);
 
-/* Encrypts a known text with a known key; *ret_iv_len: bytes of the IV. */
-enum hsm_gcm_form hsm_gcm_try(struct hsm_session *session, size_t *ret_iv_len);
+/* Encrypts a known text with a known key; *ret_iv_len: bytes of the IV. *ret_form is HSM_GCM_NONE
+ * also when the call failed. */
+CK_RV hsm_gcm_try(struct hsm_session *session, enum hsm_gcm_form *ret_form, size_t *ret_iv_len);
 
 /* A known AES key as a session object. */
 CK_RV hsm_import_aes(struct hsm_session *session, const uint8_t *bytes, size_t len,
@@ -444,8 +452,10 @@ CLV_MUST_USE clv_rc hsm_softhsm_keep_tokens(const char *conf, const char *state_
 /* Keeps copies of the object files while one of them is written. Under the object lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_write_begin(const struct hsm *hsm, struct clv_err *err);
 void hsm_softhsm_write_end(const struct hsm *hsm);
-/* Puts the copies back that a kill between these two left. Under the object lock. */
-CLV_MUST_USE clv_rc hsm_softhsm_write_undo(const struct hsm *hsm, struct clv_err *err);
+/* Did somebody die while a token object was written or made? */
+bool hsm_softhsm_interrupted(const struct hsm *hsm);
+/* Puts the copies back that such a kill left, and takes half-made files away. Object lock. */
+CLV_MUST_USE clv_rc hsm_softhsm_undo(const struct hsm *hsm, struct clv_err *err);
 /* Notes which object files there are while one more is made: hsm_lock_objects() takes away what a
  * kill between these two left half-made. Under the object lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_make_begin(const struct hsm *hsm, struct clv_err *err);

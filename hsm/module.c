@@ -5,12 +5,15 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "hsm/internal.h"
+
+#define MODULE_PATH_MAX sizeof(((struct hsm_module *) NULL)->path)
 
 /* All loaded modules of this process. The lock is held while one is loaded or unloaded. */
 static struct {
@@ -53,17 +56,33 @@ static clv_rc check_owner(const char *path, bool is_file, struct clv_err *err)
 	return CLV_OK;
 }
 
-/* The file and every folder above it: whoever can replace one can replace the module. */
-static clv_rc check_path(const char *path, struct clv_err *err)
+/* The name without links: what is checked is what is loaded. */
+static clv_rc resolve(const char *path, char real[MODULE_PATH_MAX], struct clv_err *err)
 {
-	char part[sizeof ((struct hsm_module *) NULL)->path];
-	char *slash;
+	char *found;
 
 	if (path[0] != '/')
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "PKCS#11 module: module-path must be absolute, not '%s'", path);
-	if (strlen(path) >= sizeof part)
+				"PKCS#11 module: module-path must be absolute, not '%s'", path);
+	found = realpath(path, NULL);
+	if (found == NULL)
+		return clv_fail_errno(err, errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_UNAVAILABLE,
+				      errno, "PKCS#11 module: %s", path);
+	snprintf(real, MODULE_PATH_MAX, "%s", found);
+	if (strlen(found) >= MODULE_PATH_MAX) {
+		free(found);
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: module-path is too long");
+	}
+	free(found);
+	return CLV_OK;
+}
+
+/* The file and every folder above it: whoever can replace one can replace the module. */
+static clv_rc check_path(const char *path, struct clv_err *err)
+{
+	char part[MODULE_PATH_MAX];
+	char *slash;
+
 	memcpy(part, path, strlen(path) + 1);
 	CLV_TRY(check_owner(part, true, err));
 	while ((slash = strrchr(part, '/')) != NULL && slash != part) {
@@ -125,12 +144,14 @@ static void close_module(struct hsm_module *module)
 	free(module);
 }
 
-static clv_rc load_locked(const char *path, const char *conf, struct hsm_module **ret_module,
+static clv_rc load_locked(const char *given, const char *conf, struct hsm_module **ret_module,
                           struct clv_err *err)
 {
 	struct hsm_module *module;
+	char path[MODULE_PATH_MAX];
 	clv_rc rc;
 
+	CLV_TRY(resolve(given, path, err));
 	for (module = gl.first; module != NULL; module = module->next) {
 		if (strcmp(module->path, path) != 0)
 			continue;

@@ -357,19 +357,24 @@ static void probe_quirks(struct hsm *hsm, struct clv_probe *probe)
 {
 	static const struct {
 		unsigned quirk;
-		const char *name, *note;
+		const char *name;
+		bool files; /* helped by looking after its files, which only its own home can */
 	} rows[] = {
-		{ HSM_QUIRK_SEARCH_LOCK, "search breaks creation", "both are done one at a time" },
-		{ HSM_QUIRK_FRAGILE_LOGIN, "a kill during login destroys the token",
-		  "copies of its files are kept and put back" },
+		{ HSM_QUIRK_SEARCH_LOCK, "search breaks creation", false },
+		{ HSM_QUIRK_FRAGILE_LOGIN, "a kill during login destroys the token", true },
 		{ HSM_QUIRK_FRAGILE_WRITE, "a kill during an attribute write destroys the object",
-		  "copies of its files are kept and put back" },
+		  true },
 	};
+	bool home = hsm->state_dir != NULL;
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++) {
 		if ((hsm->quirks & rows[i].quirk) != 0)
 			hsm_probe_row(probe, "quirk", rows[i].name, CLV_PROBE_DIFFERS, "%s",
-				      rows[i].note);
+				      rows[i].files && hsm->uri.ours && home
+					      ? "copies of its files are kept and put back"
+				      : rows[i].files ? "not guarded against here"
+				      : home ? "both are done one at a time by the users of this home"
+					     : "both are done one at a time by the users of one home");
 	}
 }
 

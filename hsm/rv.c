@@ -55,6 +55,7 @@ static const struct rv_row {
 	{ CKR_PIN_LOCKED, HSM_CLASS_PIN, CLV_E_UNAVAILABLE, "the PIN is locked" },
 	{ CKR_USER_PIN_NOT_INITIALIZED, HSM_CLASS_PIN, CLV_E_UNAVAILABLE, "the token has no user PIN yet" },
 	/* what this token does not do, or forbids */
+	{ CKR_ARGUMENTS_BAD, HSM_CLASS_POLICY, CLV_E_UNIMPLEMENTED, "the token refused the arguments" },
 	{ CKR_MECHANISM_INVALID, HSM_CLASS_POLICY, CLV_E_UNIMPLEMENTED, "the token lacks the mechanism" },
 	{ CKR_MECHANISM_PARAM_INVALID, HSM_CLASS_POLICY, CLV_E_UNIMPLEMENTED, "the token refused the parameters" },
 	{ CKR_FUNCTION_NOT_SUPPORTED, HSM_CLASS_POLICY, CLV_E_UNIMPLEMENTED, "the token lacks the function" },

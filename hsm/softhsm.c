@@ -21,8 +21,10 @@
 #include <p11-kit/uri.h>
 
 #include "hsm/internal.h"
+#include "lib/base/bytes.h"
 
 #define FILE_MAX (64 * 1024) /* bytes; SoftHSM's object files are far smaller */
+#define PIN_NAME_BYTES 4     /* random bytes in the name of a PIN file */
 #define PIN_BYTES 16         /* random bytes of a PIN, written as twice as many hex digits */
 
 /* ---- files ---- */
@@ -61,7 +63,7 @@ static clv_rc read_file(const char *path, uint8_t *bytes, size_t *ret_len, struc
 	ssize_t n = 1;
 
 	*ret_len = 0;
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) /* a stray file beside the tokens' folders */
 		return CLV_OK;
 	if (fd < 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "%s", path);
@@ -124,7 +126,7 @@ static clv_rc for_each(const char *path, void *arg,
 	CLV_AUTO(dir_close) DIR *dir = opendir(path);
 	struct dirent *entry;
 
-	if (dir == NULL && errno == ENOENT)
+	if (dir == NULL && (errno == ENOENT || errno == ENOTDIR))
 		return CLV_OK;
 	if (dir == NULL)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "folder %s", path);
@@ -343,7 +345,7 @@ static void drop_copies(const char *copies)
 
 static bool guards_writes(const struct hsm *hsm)
 {
-	return hsm->uri.conf[0] != '\0' && hsm->state_dir != NULL;
+	return hsm->uri.ours && hsm->state_dir != NULL;
 }
 
 clv_rc hsm_softhsm_write_begin(const struct hsm *hsm, struct clv_err *err)
@@ -381,7 +383,7 @@ void hsm_softhsm_write_end(const struct hsm *hsm)
 		drop_copies(part);
 }
 
-clv_rc hsm_softhsm_write_undo(const struct hsm *hsm, struct clv_err *err)
+static clv_rc write_undo(const struct hsm *hsm, struct clv_err *err)
 {
 	CLV_AUTO(transfer_free) struct transfer *transfer = NULL;
 	char tokens[HSM_PATH_MAX], copies[HSM_PATH_MAX];
@@ -531,6 +533,22 @@ static clv_rc make_undo(const struct hsm *hsm, struct clv_err *err)
 	return CLV_OK;
 }
 
+bool hsm_softhsm_interrupted(const struct hsm *hsm)
+{
+	char tokens[HSM_PATH_MAX], copies[HSM_PATH_MAX], making[HSM_PATH_MAX];
+	struct clv_err ignored;
+
+	return guards_writes(hsm) && write_dirs(hsm, tokens, copies, &ignored) == CLV_OK &&
+	       making_path(hsm, making, &ignored) == CLV_OK &&
+	       (access(copies, F_OK) == 0 || access(making, F_OK) == 0);
+}
+
+clv_rc hsm_softhsm_undo(const struct hsm *hsm, struct clv_err *err)
+{
+	CLV_TRY(write_undo(hsm, err));
+	return make_undo(hsm, err);
+}
+
 /* ---- a new token ---- */
 
 static clv_rc new_pin(const char *path, struct clv_secret **ret_pin, struct clv_err *err)
@@ -639,7 +657,7 @@ static clv_rc format_uri(const char *module, const char *pin_source, const CK_TO
 	memcpy(match->serialNumber, info->serialNumber, sizeof match->serialNumber);
 	p11_kit_uri_set_module_path(uri, module);
 	p11_kit_uri_set_pin_source(uri, pin_source);
-	p11_kit_uri_set_vendor_query(uri, "x-softhsm2-conf", "softhsm/softhsm2.conf");
+	p11_kit_uri_set_vendor_query(uri, "x-softhsm2-conf", HSM_SOFTHSM_CONF);
 	if (p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) != P11_KIT_URI_OK)
 		return clv_fail(err, CLV_E_INTERNAL, "a PKCS#11 URI cannot be written");
 	snprintf(ret_uri, CLV_URI_MAX, "%s", text);
@@ -648,7 +666,8 @@ static clv_rc format_uri(const char *module, const char *pin_source, const CK_TO
 }
 
 struct new_token {
-	const char *module_path, *conf, *state_dir, *label, *pin_path, *so_pin_path;
+	const char *module_path, *conf, *state_dir, *label;
+	char source[128], pin_path[HSM_PATH_MAX], so_pin_path[HSM_PATH_MAX];
 	CK_TOKEN_INFO info;
 };
 
@@ -668,30 +687,52 @@ static clv_rc create_locked(struct new_token *token, struct clv_err *err)
 	return hsm_softhsm_keep_tokens(token->conf, token->state_dir, err);
 }
 
+/*
+ * "pins/NAME.pin", or with digits behind the name where that is taken: by another who makes the same
+ * location at this moment, or by one who died over it. Under the login lock.
+ */
+static clv_rc choose_pins(const char *base_dir, const char *name, struct new_token *token,
+			  struct clv_err *err)
+{
+	char digits[2 * PIN_NAME_BYTES + 2] = "";
+	uint8_t random[PIN_NAME_BYTES];
+
+	for (;;) {
+		snprintf(token->source, sizeof token->source, "pins/%s%s.pin", name, digits);
+		CLV_TRY(format_path(token->pin_path, err, "%s/%s", base_dir, token->source));
+		CLV_TRY(format_path(token->so_pin_path, err, "%s/pins/%s%s.so-pin", base_dir, name,
+				    digits));
+		if (access(token->pin_path, F_OK) != 0 && access(token->so_pin_path, F_OK) != 0)
+			return CLV_OK;
+		CLV_TRY(clv_random(random, sizeof random, err));
+		digits[0] = '-';
+		clv_hex(random, sizeof random, digits + 1);
+	}
+}
+
 clv_rc hsm_softhsm_create(const struct clv_grant *grant, const char *module, const char *base_dir,
-                          const char *state_dir, const char *label, const char *pin_name,
-                          char ret_uri[CLV_URI_MAX], struct clv_err *err)
+			  const char *state_dir, const char *label, const char *pin_name,
+			  char ret_uri[CLV_URI_MAX], struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
-	char dir[HSM_PATH_MAX], conf[HSM_PATH_MAX], pin[HSM_PATH_MAX], so_pin[HSM_PATH_MAX];
-	struct new_token token = { .module_path = module, .conf = conf, .state_dir = state_dir,
-		                   .label = label, .pin_path = pin, .so_pin_path = so_pin };
-	char source[128];
+	char dir[HSM_PATH_MAX], conf[HSM_PATH_MAX], pins[HSM_PATH_MAX];
+	struct new_token token = {
+		.module_path = module, .conf = conf, .state_dir = state_dir, .label = label
+	};
 
 	clv_grant_assert(grant);
 	CLV_TRY(format_path(dir, err, "%s/softhsm", base_dir));
 	CLV_TRY(make_dir(dir, err));
-	CLV_TRY(format_path(conf, err, "%s/softhsm2.conf", dir));
+	CLV_TRY(format_path(conf, err, "%s/" HSM_SOFTHSM_CONF, base_dir));
 	CLV_TRY(format_path(dir, err, "%s/softhsm/tokens", base_dir));
 	CLV_TRY(make_dir(dir, err));
-	CLV_TRY(format_path(dir, err, "%s/pins", base_dir));
-	CLV_TRY(make_dir(dir, err));
-	snprintf(source, sizeof source, "pins/%s.pin", pin_name);
-	CLV_TRY(format_path(pin, err, "%s/%s", base_dir, source));
-	CLV_TRY(format_path(so_pin, err, "%s/pins/%s.so-pin", base_dir, pin_name));
+	CLV_TRY(format_path(pins, err, "%s/pins", base_dir));
+	CLV_TRY(make_dir(pins, err));
 	CLV_TRY(hsm_lock(state_dir, HSM_LOCK_LOGIN, true, clv_deadline_in(10000), &lock, err));
+	CLV_TRY(choose_pins(base_dir, pin_name, &token, err));
 	CLV_TRY(create_locked(&token, err));
-	return format_uri(module, source, &token.info, ret_uri, err);
+	CLV_TRY(sync_dir(pins, err)); /* the PINs are there before the catalogue speaks of them */
+	return format_uri(module, token.source, &token.info, ret_uri, err);
 }
 
 clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err)
@@ -700,8 +741,7 @@ clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err)
 
 	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, true, clv_deadline_in(hsm->wait_ms), &lock,
 	                 err));
-	CLV_TRY(hsm_softhsm_write_undo(hsm, err));
-	CLV_TRY(make_undo(hsm, err));
+	CLV_TRY(hsm_softhsm_undo(hsm, err));
 	*ret_fd = lock;
 	lock = -1;
 	return CLV_OK;

@@ -45,7 +45,9 @@ void hsm_breaker_trip(struct hsm *hsm, uint64_t epoch, const struct clv_err *why
 		int64_t now = clv_mono_ns();
 
 		hsm->breaker_err = *why;
-		if (now - hsm->attached_at < RELAPSE_NS) {
+		/* A look with a new module is had at once; it comes at most twice a minute. */
+		if (!atomic_load(&hsm->want_rebuild) &&
+		    now - atomic_load(&hsm->attached_at) < RELAPSE_NS) {
 			hsm->breaker_trips++;
 			atomic_store(&hsm->breaker_until, now + pause_ns(hsm->breaker_trips));
 		} else {
@@ -59,7 +61,7 @@ void hsm_breaker_trip(struct hsm *hsm, uint64_t epoch, const struct clv_err *why
 static void breaker_closed(struct hsm *hsm)
 {
 	pthread_mutex_lock(&hsm->breaker_lock);
-	hsm->attached_at = clv_mono_ns();
+	atomic_store(&hsm->attached_at, clv_mono_ns());
 	atomic_store(&hsm->breaker_until, 0);
 	pthread_mutex_unlock(&hsm->breaker_lock);
 }
@@ -130,7 +132,16 @@ static clv_rc refuse_locked_pin(const CK_TOKEN_INFO *info, struct clv_err *err)
 	return CLV_OK;
 }
 
-static void refused_path(const struct hsm *hsm, char path[HSM_PATH_MAX])
+/* ---- the PIN: presented once, and again only when its source changed ---- */
+
+#define TRIES_UNKNOWN 2 /* presentations whose result nobody knows, e.g. as the process was killed */
+#define TRIES_REFUSED 9
+
+/*
+ * What was done with a PIN: how often it was presented without a known result, or TRIES_REFUSED.
+ * Kept in a file so that the next process knows, and in memory in any case.
+ */
+static void tries_path(const struct hsm *hsm, char path[HSM_PATH_MAX])
 {
 	char serial[17];
 
@@ -142,77 +153,111 @@ static void refused_path(const struct hsm *hsm, char path[HSM_PATH_MAX])
 	snprintf(path, HSM_PATH_MAX, "%s/pin-refused-%s", hsm->state_dir, serial);
 }
 
-/* What an earlier process noted about a refused PIN, so that the next one does not try it again. */
-static void read_refused(struct hsm *hsm)
+/* The greater of what is in the file and in memory, if they speak of this very PIN. */
+static unsigned tries_read(const struct hsm *hsm, const struct hsm_pin_mark *mark)
 {
-	char path[HSM_PATH_MAX];
+	char path[HSM_PATH_MAX], text[128] = "";
+	unsigned tries = strcmp(mark->text, hsm->tried.text) == 0 ? hsm->tries : 0;
 	ssize_t n = -1;
 	int fd;
 
 	if (hsm->state_dir == NULL)
-		return;
-	refused_path(hsm, path);
+		return tries;
+	tries_path(hsm, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd >= 0) {
-		n = read(fd, hsm->refused.text, sizeof hsm->refused.text - 1);
+		n = read(fd, text, sizeof text - 1);
 		close(fd);
 	}
-	hsm->refused.text[n > 0 ? n : 0] = '\0';
+	if (n > 2 && text[0] >= '0' && text[0] <= '9' && strcmp(text + 2, mark->text) == 0 &&
+	    (unsigned) (text[0] - '0') > tries)
+		tries = (unsigned) (text[0] - '0');
+	return tries;
 }
 
-static void write_refused(struct hsm *hsm)
+static clv_rc tries_write(struct hsm *hsm, const struct hsm_pin_mark *mark, unsigned tries,
+			  struct clv_err *err)
 {
-	char path[HSM_PATH_MAX];
-	size_t len = strlen(hsm->refused.text);
-	int fd;
+	char path[HSM_PATH_MAX], text[128];
+	clv_rc rc = CLV_OK;
+	int fd, len;
 
+	hsm->tried = *mark;
+	hsm->tries = tries;
 	if (hsm->state_dir == NULL)
-		return;
-	refused_path(hsm, path);
-	if (len == 0) {
-		unlink(path);
-		return;
+		return CLV_OK;
+	tries_path(hsm, path);
+	if (tries == 0) {
+		unlink(path); /* else it only says less than we know */
+		return CLV_OK;
 	}
+	len = snprintf(text, sizeof text, "%u %s", tries, mark->text);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return; /* this process remembers; there is no more to be done */
-	if (write(fd, hsm->refused.text, len) == (ssize_t) len)
-		fsync(fd);
-	close(fd);
+	if (fd < 0 || write(fd, text, (size_t) len) != len || fsync(fd) != 0)
+		rc = clv_fail_errno(err, CLV_E_UNAVAILABLE, errno,
+				    "a PIN is not presented unnoted, and %s cannot be written", path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Did the token look at the PIN and not take it? Where that is open, each such try counts. */
+static unsigned tries_after(CK_RV rv, unsigned before)
+{
+	switch (hsm_rv_class(rv)) {
+	case HSM_CLASS_OK:
+		return 0;
+	case HSM_CLASS_PIN:
+		return TRIES_REFUSED;
+	case HSM_CLASS_SESSION:
+	case HSM_CLASS_HANDLE:
+	case HSM_CLASS_TOKEN:
+	case HSM_CLASS_LIMIT:
+		return before;
+	default:
+		return rv == CKR_DEVICE_ERROR ? before : before + 1;
+	}
+}
+
+static clv_rc present_pin(struct hsm *hsm, struct hsm_session *session, struct clv_secret *pin,
+			  const struct hsm_pin_mark *mark, unsigned before, struct clv_err *err)
+{
+	struct clv_err ignored;
+	clv_rc rc;
+	CK_RV rv;
+
+	CLV_TRY(tries_write(hsm, mark, before + 1, err)); /* before: who knows if we live on */
+	atomic_fetch_add(&hsm->logins, 1);
+	rv = hsm_C_Login(hsm->module, session->handle, CKU_USER, clv_secret_mutable_bytes(pin),
+			 clv_secret_len(pin));
+	if (rv == CKR_USER_ALREADY_LOGGED_IN)
+		rv = CKR_OK;
+	rc = tries_write(hsm, mark, tries_after(rv, before), &ignored); /* memory knows in any case */
+	(void) rc;
+	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_Login", rv);
 }
 
 static clv_rc login(struct hsm *hsm, struct hsm_session *session, const CK_TOKEN_INFO *info,
-                    struct clv_err *err)
+		    struct clv_err *err)
 {
 	CLV_AUTO(clv_secret_free) struct clv_secret *pin = NULL;
 	CLV_AUTO_DONE(hsm_signals_restore) struct hsm_signal_guard guard;
 	struct hsm_pin_mark mark;
-	CK_RV rv;
+	unsigned before;
 
 	hsm_signals_block(&guard); /* a half-done login is what destroys SoftHSM tokens */
 	if ((info->flags & CKF_LOGIN_REQUIRED) == 0)
 		return CLV_OK;
 	CLV_TRY(refuse_locked_pin(info, err));
 	CLV_TRY(hsm_pin_read(hsm->uri.pin_source, &pin, &mark, err));
-	read_refused(hsm);
-	if (strcmp(mark.text, hsm->refused.text) == 0)
+	before = tries_read(hsm, &mark);
+	if (before >= TRIES_UNKNOWN)
 		return clv_fail(err, CLV_E_UNAVAILABLE,
-		                "the token refused the PIN in %s before; it is not tried again until "
-		                "that file changes",
-		                hsm->uri.pin_source);
-	atomic_fetch_add(&hsm->logins, 1);
-	rv = hsm_C_Login(hsm->module, session->handle, CKU_USER, clv_secret_mutable_bytes(pin),
-	                 clv_secret_len(pin));
-	if (hsm_rv_class(rv) == HSM_CLASS_PIN) {
-		hsm->refused = mark;
-		write_refused(hsm);
-	} else if (rv == CKR_OK && hsm->refused.text[0] != '\0') {
-		hsm->refused.text[0] = '\0';
-		write_refused(hsm);
-	}
-	if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN)
-		return hsm_session_fail(session, err, "C_Login", rv);
-	return CLV_OK;
+				"the token %s the PIN in %s before; it is not tried again until "
+				"that file changes",
+				before >= TRIES_REFUSED ? "refused" : "did not say if it took",
+				hsm->uri.pin_source);
+	return present_pin(hsm, session, pin, &mark, before, err);
 }
 
 /* ---- connecting ---- */
@@ -243,13 +288,17 @@ static clv_rc connect_once(struct hsm *hsm, struct clv_err *err)
 	CLV_TRY(hsm_keeper_acquire(hsm, first, &keeper, err));
 	CLV_TRY(login(hsm, keeper, &info, err));
 	keeper = hsm_session_release(keeper);
-	if (same_make(&hsm->info, &info) && hsm->caps_known)
+	if (hsm->caps_known && same_make(&hsm->info, &info))
 		return CLV_OK;
-	/* Other threads read these: written once at the start, and again only for other firmware. */
+	/* Nobody else is between hsm_enter() and hsm_leave(): see wait_for_calls(). */
+	hsm->caps_known = false;
 	hsm->info = info;
 	hsm->quirks = hsm_quirks_of(&info);
+	CLV_TRY(hsm_caps_find(hsm, err));
 	hsm->caps_known = true;
-	return hsm_caps_find(hsm, err);
+	/* From now on only this one, also where the URI names it by its label. */
+	hsm_trim(hsm->uri.serial, sizeof hsm->uri.serial, info.serialNumber, sizeof info.serialNumber);
+	return CLV_OK;
 }
 
 /* connect_once(), as one stretch of calls that a rebuild waits for. */
@@ -289,6 +338,20 @@ static clv_rc wait_for_calls(struct hsm *hsm, struct clv_deadline deadline, stru
 	return CLV_OK;
 }
 
+/* What a kill did to SoftHSM's files, before the module looks at them. Under the login lock. */
+static clv_rc put_files_right(struct hsm *hsm, struct clv_deadline deadline, struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
+
+	if (!hsm->uri.ours || hsm->state_dir == NULL)
+		return CLV_OK;
+	CLV_TRY(hsm_softhsm_repair(hsm->uri.conf, hsm->state_dir, err));
+	if (!hsm_softhsm_interrupted(hsm))
+		return CLV_OK;
+	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, true, deadline, &lock, err));
+	return hsm_softhsm_undo(hsm, err);
+}
+
 /* Connects again, if need be with the module initialised anew. Under hsm->attach. */
 static clv_rc reconnect(struct hsm *hsm, struct clv_err *err)
 {
@@ -299,11 +362,13 @@ static clv_rc reconnect(struct hsm *hsm, struct clv_err *err)
 
 	CLV_TRY(wait_for_calls(hsm, deadline, err));
 	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_LOGIN, true, deadline, &lock, err));
-	CLV_TRY(hsm_softhsm_repair(hsm->uri.conf, hsm->state_dir, err));
+	CLV_TRY(put_files_right(hsm, deadline, err));
 	seen = atomic_load(&hsm->module->inits);
-	rc = connect(hsm, err);
-	if (!worth_a_rebuild(hsm, rc, err))
-		return rc;
+	if (!atomic_exchange(&hsm->want_rebuild, false)) {
+		rc = connect(hsm, err);
+		if (!worth_a_rebuild(hsm, rc, err))
+			return rc;
+	}
 	CLV_TRY(hsm_module_rebuild(hsm->module, seen, deadline, err));
 	atomic_fetch_add(&hsm->rebuilds, 1);
 	return connect(hsm, err);
@@ -426,14 +491,14 @@ static clv_rc open_locked(struct hsm *hsm, const struct hsm_options *options, st
 	unsigned keys = options->max_keys != 0 ? options->max_keys : KEYS_DEFAULT;
 
 	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_LOGIN, true, deadline, &lock, err));
-	CLV_TRY(hsm_softhsm_repair(hsm->uri.conf, hsm->state_dir, err));
+	CLV_TRY(put_files_right(hsm, deadline, err));
 	CLV_TRY(hsm_module_load(hsm->uri.module_path, hsm->uri.conf, &hsm->module, err));
 	CLV_TRY(make_pool(hsm, sessions, err));
 	CLV_TRY(hsm_cache_init(hsm, keys, err));
 	CLV_TRY(connect(hsm, err));
 	breaker_closed(hsm);
 	/* This login went well, so the token's files are whole. */
-	return hsm_softhsm_keep_tokens(hsm->uri.conf, hsm->state_dir, err);
+	return hsm->uri.ours ? hsm_softhsm_keep_tokens(hsm->uri.conf, hsm->state_dir, err) : CLV_OK;
 }
 
 static clv_rc new_hsm(const struct hsm_options *options, struct hsm **ret_hsm, struct clv_err *err)

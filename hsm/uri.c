@@ -95,6 +95,12 @@ clv_rc hsm_uri_parse(const char *text, const char *base_dir, struct hsm_uri *ret
 	CLV_TRY(copy_path("module-path", NULL, module, out.module_path, sizeof out.module_path, err));
 	CLV_TRY(copy_pin_source(uri, base_dir, &out, err));
 	conf = p11_kit_uri_get_vendor_query(uri, "x-softhsm2-conf");
+	/* Written by us when a home makes its own SoftHSM token; nobody else's file is ours to touch. */
+	out.ours = conf != NULL && base_dir != NULL;
+	if (out.ours && strcmp(conf, HSM_SOFTHSM_CONF) != 0)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"PKCS#11 URI: x-softhsm2-conf is for SoftHSM tokens that a home made "
+				"itself; for others set SOFTHSM2_CONF");
 	if (conf != NULL)
 		CLV_TRY(copy_path("x-softhsm2-conf", base_dir, conf, out.conf, sizeof out.conf, err));
 	out.match = *p11_kit_uri_get_token_info(uri);
@@ -121,6 +127,10 @@ static clv_rc check_pin_file(const char *source, const struct stat *st, struct c
 {
 	if (S_ISDIR(st->st_mode))
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PIN file %s is a folder", source);
+	if (S_ISREG(st->st_mode) && st->st_uid != geteuid() && st->st_uid != 0)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"PIN file %s belongs to user %u, neither you nor root", source,
+				(unsigned) st->st_uid);
 	if (S_ISREG(st->st_mode) && (st->st_mode & 077) != 0)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 		                "PIN file %s can be read by others; set its mode to 0600", source);

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdatomic.h>
 
 #include <claviger/claviger.h>
 
@@ -50,6 +51,7 @@ struct clv_ctx {
 	char principal[CLV_PRINCIPAL_MAX]; /* of this process */
 	struct store_home info;
 	unsigned deadline_ms, max_sessions;
+	_Atomic unsigned forks; /* as of opening: after another the home must not be used */
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
 	struct audit *audit;
 	struct inflight *inflight;

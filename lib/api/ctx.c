@@ -66,6 +66,7 @@ static clv_rc check_empty(const char *home, struct clv_err *err)
 {
 	DIR *dir = opendir(home);
 	struct dirent *entry;
+	struct stat st;
 	bool empty = true;
 
 	if (dir == NULL)
@@ -77,6 +78,8 @@ static clv_rc check_empty(const char *home, struct clv_err *err)
 	if (!empty)
 		return clv_fail(err, CLV_E_ALREADY_EXISTS,
 		                "%s is not empty; a home needs a folder of its own", home);
+	if (stat(home, &st) == 0 && st.st_uid != geteuid())
+		return clv_fail(err, CLV_E_PERMISSION_DENIED, "folder %s belongs to another user", home);
 	if (chmod(home, 0700) != 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "home %s", home);
 	return CLV_OK;
@@ -129,6 +132,29 @@ clv_rc clv_home_create(const struct clv_home_options *options, struct clv_err *e
 
 /* ---- opening and closing ---- */
 
+/* How many forks lie between this process and the first that opened a home. */
+static _Atomic unsigned forks;
+
+static void after_fork_in_child(void)
+{
+	atomic_fetch_add(&forks, 1);
+}
+
+static void register_watch(void)
+{
+	int rc = pthread_atfork(NULL, NULL, after_fork_in_child);
+
+	(void) rc; /* no memory: then use after fork() is not noticed here, only by the token */
+}
+
+static unsigned watch_forks(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, register_watch);
+	return atomic_load(&forks);
+}
+
 static clv_rc find_home(const char *home, struct clv_ctx *ctx, struct clv_err *err)
 {
 	char path[API_PATH_MAX];
@@ -156,6 +182,22 @@ static clv_rc find_home(const char *home, struct clv_ctx *ctx, struct clv_err *e
 	if (access(path, F_OK) != 0)
 		return clv_fail(err, CLV_E_NOT_FOUND,
 		                "%.200s is not a Claviger home; make one with kmsctl init", ctx->home);
+	return CLV_OK;
+}
+
+/* A folder that others can write to is no place for PIN files. */
+static clv_rc check_owner(const char *home, struct clv_err *err)
+{
+	struct stat st;
+
+	if (stat(home, &st) != 0)
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "home %.200s", home);
+	if (st.st_uid != geteuid())
+		return clv_fail(err, CLV_E_PERMISSION_DENIED, "home %.200s belongs to another user (%u)",
+				home, (unsigned) st.st_uid);
+	if ((st.st_mode & 077) != 0)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"home %.200s is open to others; set its mode to 0700", home);
 	return CLV_OK;
 }
 
@@ -193,6 +235,8 @@ clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_
 	CLV_TRY(clv_random(&requests, sizeof requests, err));
 	atomic_store(&ctx->requests, requests);
 	CLV_TRY(find_home(options->home, ctx, err));
+	CLV_TRY(check_owner(ctx->home, err));
+	atomic_store(&ctx->forks, watch_forks());
 	CLV_TRY(open_parts(ctx, err));
 	*ret_ctx = CLV_TAKE(ctx);
 	return CLV_OK;
@@ -276,6 +320,9 @@ clv_rc api_worker_acquire(struct clv_ctx *ctx, struct api_worker **ret_worker, s
 {
 	struct api_worker *worker;
 
+	if (atomic_load(&ctx->forks) != atomic_load(&forks))
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"the home was opened before fork(); open it in the child");
 	pthread_mutex_lock(&ctx->workers_lock);
 	worker = ctx->idle_workers;
 	if (worker != NULL)

@@ -63,7 +63,7 @@ static clv_rc undo(const struct store_intent *row, const char *serial, struct hs
 	uint8_t id[HSM_ID_LEN];
 
 	*ret_done = false;
-	if (sscanf(row->detail, "%15s %160s %31[^\n]", kind, hex, its_serial) != 3)
+	if (sscanf(row->detail, "%15s %160s %31[^\n]", kind, hex, its_serial) < 2)
 		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
 		                row->id);
 	if (strcmp(its_serial, serial) != 0)

@@ -225,6 +225,8 @@ static clv_rc enable_resident(const struct switching *sw, struct api_worker *wor
 	struct hsm *hsm;
 	clv_rc rc, off_rc;
 
+	if (row->pub.state == CLV_STATE_ENABLED && row->token_enabled)
+		return commit(sw, worker, row, ret_changed, err); /* nothing to set, so nothing to break */
 	CLV_TRY(api_token_get(worker, sw->name->location, &hsm, err));
 	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_SWITCH, row->row, &deadline, err));
 	rc = store_version_set_token_enabled(worker->store, sw->grant, row->row, true, err);

@@ -98,11 +98,18 @@ clv_rc store_location_add(struct store *store, const struct clv_grant *grant,
 	const struct clv_name name = store_location_name(store, location->id);
 	struct store_place place;
 	int64_t row;
+	clv_rc rc;
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
 	CLV_TRY(store_require_new(store, &name, CLV_NAME_LOCATION, &place, err));
 	CLV_TRY(insert_location(store, location, &row, err));
-	CLV_TRY(insert_token(store, row, token, err));
+	rc = insert_token(store, row, token, err);
+	if (rc != CLV_OK && err->domain == CLV_DOM_SQLITE && err->native == SQLITE_CONSTRAINT_UNIQUE)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"token '%s' (serial %s) serves another location already; "
+				"a token serves one location",
+				token->pub.label, token->pub.serial);
+	CLV_TRY(rc);
 	CLV_TRY(store_intent_take(store, intent, err));
 	return store_change_commit(&change, err);
 }

@@ -41,6 +41,9 @@ CREATE TABLE tokens (
 
 CREATE INDEX tokens_of_location ON tokens (location);
 
+-- A token serves one location.
+CREATE UNIQUE INDEX tokens_once ON tokens (manufacturer, model, serial);
+
 CREATE TABLE key_rings (
 	row INTEGER PRIMARY KEY AUTOINCREMENT,
 	row_version INTEGER NOT NULL DEFAULT 1 CHECK (row_version >= 1),
