@@ -418,6 +418,14 @@ static clv_rc make_pool(struct hsm *hsm, unsigned wanted, struct clv_err *err)
 	return hsm_pool_init(hsm, lower_of(wanted, info.ulMaxRwSessionCount), err); /* ours are RW */
 }
 
+/* Before the module reads the objects: SoftHSM leaves out those whose file a kill has torn. */
+static clv_rc put_objects_right(struct hsm *hsm, struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
+
+	return hsm_lock_search(hsm, &lock, err);
+}
+
 static clv_rc open_locked(struct hsm *hsm, const struct hsm_options *options, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
@@ -427,6 +435,7 @@ static clv_rc open_locked(struct hsm *hsm, const struct hsm_options *options, st
 
 	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_LOGIN, true, deadline, &lock, err));
 	CLV_TRY(hsm_softhsm_repair(hsm->uri.conf, hsm->state_dir, err));
+	CLV_TRY(put_objects_right(hsm, err));
 	CLV_TRY(hsm_module_load(hsm->uri.module_path, hsm->uri.conf, &hsm->module, err));
 	CLV_TRY(make_pool(hsm, sessions, err));
 	CLV_TRY(hsm_cache_init(hsm, keys, err));

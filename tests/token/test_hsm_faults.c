@@ -93,6 +93,10 @@ static void cool_down(struct world *w)
 
 static void check_code(struct world *w, clv_rc (*run)(struct world *w), CK_RV code, unsigned how)
 {
+	unsigned most;
+
+	cool_down(w);
+	most = w->shim->session_objects() + 2; /* the ring KEK, the version */
 	for (unsigned nth = 1;; nth++) {
 		clv_rc rc;
 
@@ -111,7 +115,9 @@ static void check_code(struct world *w, clv_rc (*run)(struct world *w), CK_RV co
 		}
 		if (w->shim->faults_given() == 0)
 			return;
-		assert_in_range(w->shim->session_objects(), 0, 2); /* the ring KEK, the version */
+		/* A key that the token only says it forgot stays as long as the only session. */
+		if (w->options.max_sessions != 1 || hsm_rv_class(code) != HSM_CLASS_HANDLE)
+			assert_in_range(w->shim->session_objects(), 0, most);
 	}
 }
 

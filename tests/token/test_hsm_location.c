@@ -88,11 +88,6 @@ static void a_failure_of_any_call_leaves_none_of_them(void **state)
 	check_failure_at_each_call(*state, CKR_FUNCTION_FAILED, SHIM_ONCE);
 }
 
-static void a_device_error_at_any_call_leaves_none_of_them(void **state)
-{
-	check_failure_at_each_call(*state, CKR_DEVICE_ERROR, SHIM_ONCE);
-}
-
 static void a_lost_answer_of_any_call_leaves_none_of_them(void **state)
 {
 	check_failure_at_each_call(*state, CKR_DEVICE_MEMORY, SHIM_AFTER);
@@ -293,7 +288,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		token_test(creating_makes_five_labelled_things),
 		token_test(a_failure_of_any_call_leaves_none_of_them),
-		token_test(a_device_error_at_any_call_leaves_none_of_them),
 		token_test(a_lost_answer_of_any_call_leaves_none_of_them),
 		token_test(a_hiccup_at_the_pair_does_not_change_its_kind),
 		token_test(discarding_removes_what_is_there),
