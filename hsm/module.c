@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,17 +54,12 @@ static clv_rc check_owner(const char *path, bool is_file, struct clv_err *err)
 	return CLV_OK;
 }
 
-/* The file and every folder above it: whoever can replace one can replace the module. */
-static clv_rc check_path(const char *path, struct clv_err *err)
+/* A file and every folder above it: whoever can replace one can replace the module. */
+static clv_rc check_chain(const char *path, struct clv_err *err)
 {
-	char part[sizeof ((struct hsm_module *) NULL)->path];
+	char part[PATH_MAX];
 	char *slash;
 
-	if (path[0] != '/')
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "PKCS#11 module: module-path must be absolute, not '%s'", path);
-	if (strlen(path) >= sizeof part)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: module-path is too long");
 	memcpy(part, path, strlen(path) + 1);
 	CLV_TRY(check_owner(part, true, err));
 	while ((slash = strrchr(part, '/')) != NULL && slash != part) {
@@ -71,6 +67,22 @@ static clv_rc check_path(const char *path, struct clv_err *err)
 		CLV_TRY(check_owner(part, false, err));
 	}
 	return CLV_OK;
+}
+
+/* The path as it is given, and what it is when all links are followed. */
+static clv_rc check_path(const char *path, struct clv_err *err)
+{
+	char real[PATH_MAX];
+
+	if (path[0] != '/')
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+		                "PKCS#11 module: module-path must be absolute, not '%s'", path);
+	if (strlen(path) >= sizeof ((struct hsm_module *) NULL)->path)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: module-path is too long");
+	CLV_TRY(check_chain(path, err));
+	if (realpath(path, real) == NULL)
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "PKCS#11 module: %s", path);
+	return check_chain(real, err);
 }
 
 static clv_rc initialise(struct hsm_module *module, struct clv_err *err)
