@@ -287,6 +287,9 @@ CLV_MUST_USE clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS cl
                                  const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *objects,
                                  CK_ULONG max, CK_ULONG *ret_n, struct clv_err *err);
 
+/* CKR_USER_NOT_LOGGED_IN when the user is not, on a token that asks for it. */
+CK_RV hsm_logged_in(struct hsm_session *session);
+
 /* ---- attr.c: templates, and what protects a key ---- */
 
 #define HSM_TEMPLATE_MAX 24

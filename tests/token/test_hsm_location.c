@@ -79,7 +79,7 @@ static void check_failure_at_each_call(struct world *w, CK_RV rv, unsigned how)
 		world_wait_healthy(w);
 		if (raw_count_token_objects(w) != before)
 			fail_msg("failure of call %u leaves %u objects (%s)", nth,
-			         raw_count_token_objects(w) - before, w->err.text);
+				 raw_count_token_objects(w) - before, w->err.text);
 	}
 }
 
@@ -125,7 +125,8 @@ static void discarding_removes_what_is_there(void **state)
 
 static void a_check_finds_all_and_reports_a_missing_one(void **state)
 {
-	static const char *const names[] = { "root KEK", "seal key", "log key", "anchor a", "anchor b" };
+	static const char *const names[] = { "root KEK", "seal key", "log key", "anchor a",
+					     "anchor b" };
 	struct world *w = *state;
 	struct hsm_location_ids ids = new_ids();
 
@@ -140,7 +141,7 @@ static void a_check_finds_all_and_reports_a_missing_one(void **state)
 	assert_ok(w, hsm_location_check(w->hsm, &ids, &probe, &w->err));
 	for (size_t i = 0; i < CLV_ARRAY_LEN(names); i++)
 		assert_int_equal(probe_row(&probe, names[i])->result,
-		                 strcmp(names[i], "log key") == 0 ? CLV_PROBE_NO : CLV_PROBE_YES);
+				 strcmp(names[i], "log key") == 0 ? CLV_PROBE_NO : CLV_PROBE_YES);
 }
 
 static void a_check_on_a_lost_token_fails_instead_of_reporting_missing_keys(void **state)
@@ -160,7 +161,7 @@ static void a_check_on_a_lost_token_fails_instead_of_reporting_missing_keys(void
 /* ---- the log key, verified by OpenSSL ---- */
 
 static size_t sign_raw(struct world *w, const uint8_t *id, CK_MECHANISM_TYPE type, uint8_t *data,
-                       size_t len, uint8_t signature[128])
+		       size_t len, uint8_t signature[128])
 {
 	CK_SESSION_HANDLE session = raw_open(w);
 	CK_OBJECT_HANDLE key = raw_find(w, session, CKO_PRIVATE_KEY, id);
@@ -188,7 +189,7 @@ static EVP_PKEY *read_pem(struct world *w, const uint8_t *id)
 }
 
 static int verify(EVP_PKEY *key, const EVP_MD *md, const uint8_t *signature, size_t signature_len,
-                  const uint8_t *data, size_t len)
+		  const uint8_t *data, size_t len)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	int good;

@@ -16,9 +16,9 @@
 static void set_module(struct world *w, const char *path)
 {
 	snprintf(w->uri, sizeof w->uri,
-	         "pkcs11:token=claviger%%20test?module-path=%s&pin-source=pins/user.pin"
-	         "&x-softhsm2-conf=softhsm/softhsm2.conf",
-	         path);
+		 "pkcs11:token=claviger%%20test?module-path=%s&pin-source=pins/user.pin"
+		 "&x-softhsm2-conf=softhsm/softhsm2.conf",
+		 path);
 }
 
 static void write_file(const char *path, const char *text, mode_t mode)
@@ -81,7 +81,8 @@ static void a_module_that_everybody_can_write_is_refused(void **state)
 	snprintf(path, sizeof path, "%s/module.so", w->dir);
 	copy_module(path, 0777);
 	set_module(w, path);
-	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT, "written by everybody");
+	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT,
+		       "written by everybody");
 	assert_int_equal(chmod(path, 0755), 0);
 	world_open(w);
 }
@@ -97,7 +98,8 @@ static void a_module_in_a_folder_that_everybody_can_write_is_refused(void **stat
 	copy_module(path, 0755);
 	set_module(w, path);
 	assert_int_equal(chmod(dir, 0777), 0);
-	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT, "written by everybody");
+	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT,
+		       "written by everybody");
 	assert_int_equal(chmod(dir, 01777), 0); /* sticky: nobody else can replace it */
 	world_open(w);
 }
@@ -115,7 +117,8 @@ static void a_link_into_such_a_folder_is_refused_as_well(void **state)
 	assert_int_equal(symlink(path, link_path), 0);
 	assert_int_equal(chmod(dir, 0777), 0);
 	set_module(w, link_path);
-	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT, "written by everybody");
+	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT,
+		       "written by everybody");
 }
 
 static void somebody_elses_module_is_refused(void **state)
@@ -130,7 +133,8 @@ static void somebody_elses_module_is_refused(void **state)
 		return; /* only root can give a file away: there is nothing to try */
 	}
 	set_module(w, path);
-	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT, "neither root nor you");
+	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT,
+		       "neither root nor you");
 }
 
 static void one_process_uses_one_token_folder(void **state)
@@ -139,9 +143,9 @@ static void one_process_uses_one_token_folder(void **state)
 	struct hsm *other = NULL;
 
 	snprintf(w->uri, sizeof w->uri,
-	         "pkcs11:token=claviger%%20test?module-path=%s&pin-source=pins/user.pin"
-	         "&x-softhsm2-conf=elsewhere/softhsm2.conf",
-	         CLV_TEST_SHIM);
+		 "pkcs11:token=claviger%%20test?module-path=%s&pin-source=pins/user.pin"
+		 "&x-softhsm2-conf=elsewhere/softhsm2.conf",
+		 CLV_TEST_SHIM);
 	assert_int_equal(chdir(w->dir), 0);
 	assert_int_equal(mkdir("elsewhere", 0700), 0);
 	assert_refused(w, world_try_open(w, &other), CLV_E_FAILED_PRECONDITION, "one process");

@@ -72,7 +72,7 @@ static void each_code_has_its_class_and_outcome(void **state)
 
 		if (rc != rows[i].rc || hsm_rv_class(rows[i].rv) != rows[i].class)
 			fail_msg("0x%lx: %s, class %u", rows[i].rv, clv_rc_name(rc),
-			         hsm_rv_class(rows[i].rv));
+				 hsm_rv_class(rows[i].rv));
 	}
 }
 

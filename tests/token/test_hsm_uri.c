@@ -68,8 +68,10 @@ static const struct {
 	{ "pkcs11:serial=0123" GOOD, NULL, "", "0123", "pin" },
 	{ "pkcs11:token=a%20b;serial=9" GOOD, "/b", "a b", "9", "/b/pin" },
 	{ "pkcs11:token=t?module-path=/lib/m.so&pin-source=/etc/pin", "/b", "t", "", "/etc/pin" },
-	{ "pkcs11:token=t?module-path=/lib/m.so&pin-source=file:/etc/pin", "/b", "t", "", "/etc/pin" },
-	{ "pkcs11:token=t?module-path=/lib/m.so&pin-source=file:///etc/pin", "/b", "t", "", "/etc/pin" },
+	{ "pkcs11:token=t?module-path=/lib/m.so&pin-source=file:/etc/pin", "/b", "t", "",
+	  "/etc/pin" },
+	{ "pkcs11:token=t?module-path=/lib/m.so&pin-source=file:///etc/pin", "/b", "t", "",
+	  "/etc/pin" },
 	{ "pkcs11:token=t?module-path=/lib/m.so&pin-source=file:pin", "/b", "t", "", "/b/pin" },
 };
 
@@ -97,7 +99,7 @@ static void pin_path(const struct world *w, char path[300])
 }
 
 static clv_rc read_pin(struct world *w, const char *text, size_t len, mode_t mode,
-                       struct clv_secret **pin)
+		       struct clv_secret **pin)
 {
 	struct hsm_pin_mark mark;
 	char path[300];
@@ -139,7 +141,7 @@ static void a_pin_file_that_others_can_read_is_refused(void **state)
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(modes); i++)
 		assert_refused((struct world *) *state, read_pin(*state, "1234", 4, modes[i], &pin),
-		               CLV_E_INVALID_ARGUMENT, "0600");
+			       CLV_E_INVALID_ARGUMENT, "0600");
 	assert_null(pin);
 }
 
@@ -148,9 +150,9 @@ static void an_empty_pin_is_refused(void **state)
 	struct clv_secret *pin = NULL;
 
 	assert_refused((struct world *) *state, read_pin(*state, "", 0, 0600, &pin),
-	               CLV_E_INVALID_ARGUMENT, "empty");
+		       CLV_E_INVALID_ARGUMENT, "empty");
 	assert_refused((struct world *) *state, read_pin(*state, "\n", 1, 0600, &pin),
-	               CLV_E_INVALID_ARGUMENT, "empty");
+		       CLV_E_INVALID_ARGUMENT, "empty");
 }
 
 static void a_pin_that_is_too_long_is_refused(void **state)
@@ -164,7 +166,7 @@ static void a_pin_that_is_too_long_is_refused(void **state)
 	pin = clv_secret_free(pin);
 	for (size_t len = 258; len < sizeof text; len += 20)
 		assert_refused((struct world *) *state, read_pin(*state, text, len, 0600, &pin),
-		               CLV_E_INVALID_ARGUMENT, "more than");
+			       CLV_E_INVALID_ARGUMENT, "more than");
 }
 
 static void a_folder_or_nothing_is_no_pin_file(void **state)
@@ -173,9 +175,10 @@ static void a_folder_or_nothing_is_no_pin_file(void **state)
 	struct clv_secret *pin = NULL;
 	struct hsm_pin_mark mark;
 
-	assert_refused(w, hsm_pin_read(w->dir, &pin, &mark, &w->err), CLV_E_INVALID_ARGUMENT, "folder");
+	assert_refused(w, hsm_pin_read(w->dir, &pin, &mark, &w->err), CLV_E_INVALID_ARGUMENT,
+		       "folder");
 	assert_refused(w, hsm_pin_read("/nowhere/pin", &pin, &mark, &w->err), CLV_E_UNAVAILABLE,
-	               "PIN file");
+		       "PIN file");
 }
 
 /* ---- which token ---- */
@@ -183,8 +186,9 @@ static void a_folder_or_nothing_is_no_pin_file(void **state)
 static void set_uri(struct world *w, const char *token)
 {
 	snprintf(w->uri, sizeof w->uri,
-	         "pkcs11:%s?module-path=%s&pin-source=pins/user.pin&x-softhsm2-conf=softhsm/softhsm2.conf",
-	         token, CLV_TEST_SHIM);
+		 "pkcs11:%s?module-path=%s&pin-source=pins/user.pin&x-softhsm2-conf=softhsm/"
+		 "softhsm2.conf",
+		 token, CLV_TEST_SHIM);
 }
 
 static void a_token_is_found_by_label_or_serial(void **state)
@@ -214,7 +218,7 @@ static void two_tokens_with_one_label_have_to_be_told_apart(void **state)
 	char uri[CLV_URI_MAX];
 
 	assert_ok(w, hsm_softhsm_create(grant(), CLV_TEST_SHIM, w->dir, w->state, "claviger test",
-	                                "twin", uri, &w->err));
+					"twin", uri, &w->err));
 	set_uri(w, "token=claviger%20test");
 	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_INVALID_ARGUMENT, "serial");
 	snprintf(w->uri, sizeof w->uri, "%s", uri);
