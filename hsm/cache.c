@@ -133,7 +133,7 @@ void hsm_cache_bury(struct hsm_session *session)
 	for (; list != NULL; list = next) {
 		next = list->next;
 		if (list->keeper != NULL && list->handle != CK_INVALID_HANDLE && fresh(hsm, list))
-			hsm_C_DestroyObject(hsm->module, session->handle, list->handle);
+			hsm_session_destroy(session, list->handle);
 		free(list);
 	}
 }
@@ -260,11 +260,10 @@ static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
 	CK_OBJECT_CLASS class = key->role == HSM_ROLE_LOG ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
-	struct clv_deadline deadline = clv_deadline_in(hsm->wait_ms);
 	clv_rc rc;
 
 	if ((hsm->quirks & HSM_QUIRK_SEARCH_LOCK) != 0)
-		CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, false, deadline, &lock, err));
+		CLV_TRY(hsm_lock_search(hsm, &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	atomic_fetch_add(&hsm->lookups, 1);
 	rc = hsm_find(session, class, key->id, &entry->handle, err);

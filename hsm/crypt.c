@@ -296,7 +296,10 @@ static clv_rc ping_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *e
 	(void) work;
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	rv = hsm_C_GenerateRandom(hsm->module, session->handle, &byte, sizeof byte);
-	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_GenerateRandom", rv);
+	if (rv != CKR_OK)
+		return hsm_session_fail(session, err, "C_GenerateRandom", rv);
+	rv = hsm_logged_in(session); /* random numbers can be had without */
+	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_GetSessionInfo", rv);
 }
 
 clv_rc hsm_ping(struct hsm *hsm, struct clv_err *err)

@@ -2,8 +2,7 @@
 /* Searching the token by id. Linear in most tokens, so that it happens once a key and epoch. */
 #include "hsm/internal.h"
 
-/* Who is not logged in sees no private object, and no error either. */
-static CK_RV logged_in(struct hsm_session *session)
+CK_RV hsm_logged_in(struct hsm_session *session)
 {
 	CK_SESSION_INFO info = { 0 };
 	CK_RV rv;
@@ -39,7 +38,8 @@ clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class, const ui
 		return hsm_session_fail(session, err, "C_FindObjects", rv);
 	if (rv_final != CKR_OK)
 		return hsm_session_fail(session, err, "C_FindObjectsFinal", rv_final);
-	if (n == 0 && (rv = logged_in(session)) != CKR_OK)
+	/* Who is not logged in sees no private object, and no error either. */
+	if (n == 0 && (rv = hsm_logged_in(session)) != CKR_OK)
 		return hsm_session_fail(session, err, "C_GetSessionInfo", rv);
 	*ret_n = n;
 	return CLV_OK;

@@ -294,6 +294,9 @@ CLV_MUST_USE clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS cl
                                  const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *objects,
                                  CK_ULONG max, CK_ULONG *ret_n, struct clv_err *err);
 
+/* CKR_USER_NOT_LOGGED_IN when the user is not, on a token that asks for it. */
+CK_RV hsm_logged_in(struct hsm_session *session);
+
 /* ---- attr.c: templates, and what protects a key ---- */
 
 #define HSM_TEMPLATE_MAX 24
@@ -384,6 +387,9 @@ struct hsm_scrap {
 void hsm_scrap_add(struct hsm_scrap *scrap, CK_OBJECT_HANDLE object);
 void hsm_scrap_destroy(struct hsm_scrap *scrap); /* for scope-bound use */
 
+/* Destroys an object; when that fails, the session is not given back to the pool. */
+void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object);
+
 /* Generates a secret key of this role and birth and reads its attributes back; what is weaker than
  * asked is destroyed again. `id` and `label` are for token objects, NULL otherwise. */
 CLV_MUST_USE clv_rc hsm_generate(struct hsm_session *session, enum hsm_role role,
@@ -402,6 +408,9 @@ CLV_MUST_USE clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role,
 
 /* Takes the exclusive object lock, and puts right what a kill under it left. */
 CLV_MUST_USE clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err);
+
+/* Takes the shared object lock, for a search; also after what a kill left was put right. */
+CLV_MUST_USE clv_rc hsm_lock_search(struct hsm *hsm, int *ret_fd, struct clv_err *err);
 
 /* Make and end token objects. The caller holds the exclusive object lock. */
 CLV_MUST_USE clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role,

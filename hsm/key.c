@@ -18,11 +18,24 @@ void hsm_scrap_add(struct hsm_scrap *scrap, CK_OBJECT_HANDLE object)
 	scrap->object[scrap->n++] = object;
 }
 
+/* Sessions live long, so that an object which cannot be destroyed takes its session along. */
+void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object)
+{
+	CK_RV rv = CKR_OK;
+
+	for (int i = 0; i < 2; i++) { /* a hiccup is worth another try */
+		rv = hsm_C_DestroyObject(session->hsm->module, session->handle, object);
+		if (rv == CKR_OK)
+			return;
+	}
+	if (hsm_rv_class(rv) != HSM_CLASS_HANDLE)
+		session->dead = session->dead || !session->hsm->pool.shared;
+}
+
 void hsm_scrap_destroy(struct hsm_scrap *scrap)
 {
 	while (scrap->n > 0)
-		hsm_C_DestroyObject(scrap->session->hsm->module, scrap->session->handle,
-		                    scrap->object[--scrap->n]); /* else it dies with its session */
+		hsm_session_destroy(scrap->session, scrap->object[--scrap->n]);
 }
 
 /* ---- making ---- */
@@ -52,7 +65,7 @@ clv_rc hsm_generate(struct hsm_session *session, enum hsm_role role, enum hsm_bi
 	CLV_TRY(generate_unchecked(session, role, birth, id, label, &object, err));
 	rc = hsm_attributes_check(session, object, role, birth, CLV_E_UNIMPLEMENTED, err);
 	if (rc != CLV_OK) {
-		hsm_C_DestroyObject(session->hsm->module, session->handle, object);
+		hsm_session_destroy(session, object);
 		return rc;
 	}
 	*ret_object = object;
@@ -126,7 +139,7 @@ clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role, CK_OBJECT_HAND
 		return hsm_session_fail(keeper, err, "C_UnwrapKey", rv);
 	rc = hsm_attributes_check(keeper, object, role, HSM_BORN_UNWRAPPED, CLV_E_UNIMPLEMENTED, err);
 	if (rc != CLV_OK) {
-		hsm_C_DestroyObject(keeper->hsm->module, keeper->handle, object);
+		hsm_session_destroy(keeper, object);
 		return rc;
 	}
 	*ret_object = object;
@@ -282,7 +295,7 @@ clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role, const 
 	CLV_TRY(rc);
 	rc = try_token_key(session, role, object, err);
 	if (rc != CLV_OK)
-		hsm_C_DestroyObject(session->hsm->module, session->handle, object);
+		hsm_session_destroy(session, object);
 	return rc;
 }
 

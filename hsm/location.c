@@ -131,8 +131,8 @@ clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t
 			*ret_name = curves[i].name;
 			return CLV_OK;
 		}
-		hsm_C_DestroyObject(session->hsm->module, session->handle, public);
-		hsm_C_DestroyObject(session->hsm->module, session->handle, private);
+		hsm_session_destroy(session, public);
+		hsm_session_destroy(session, private);
 		if (rc == CLV_OK) {
 			*ret_name = curves[i].name;
 			return CLV_OK;
@@ -317,8 +317,7 @@ static clv_rc pem_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *er
 	CK_OBJECT_HANDLE public;
 	CK_RV rv;
 
-	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, false, clv_deadline_in(hsm->wait_ms), &lock,
-	                 err));
+	CLV_TRY(hsm_lock_search(hsm, &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	CLV_TRY(hsm_find(session, CKO_PUBLIC_KEY, args->id, &public, err));
 	rv = hsm_C_GetAttributeValue(hsm->module, session->handle, public, &got, 1);

@@ -56,29 +56,8 @@ static clv_rc check_owner(const char *path, bool is_file, struct clv_err *err)
 	return CLV_OK;
 }
 
-/* The name without links: what is checked is what is loaded. */
-static clv_rc resolve(const char *path, char real[MODULE_PATH_MAX], struct clv_err *err)
-{
-	char *found;
-
-	if (path[0] != '/')
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"PKCS#11 module: module-path must be absolute, not '%s'", path);
-	found = realpath(path, NULL);
-	if (found == NULL)
-		return clv_fail_errno(err, errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_UNAVAILABLE,
-				      errno, "PKCS#11 module: %s", path);
-	snprintf(real, MODULE_PATH_MAX, "%s", found);
-	if (strlen(found) >= MODULE_PATH_MAX) {
-		free(found);
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: module-path is too long");
-	}
-	free(found);
-	return CLV_OK;
-}
-
-/* The file and every folder above it: whoever can replace one can replace the module. */
-static clv_rc check_path(const char *path, struct clv_err *err)
+/* A file and every folder above it: whoever can replace one can replace the module. */
+static clv_rc check_chain(const char *path, struct clv_err *err)
 {
 	char part[MODULE_PATH_MAX];
 	char *slash;
@@ -90,6 +69,39 @@ static clv_rc check_path(const char *path, struct clv_err *err)
 		CLV_TRY(check_owner(part, false, err));
 	}
 	return CLV_OK;
+}
+
+static clv_rc check_length(const char *path, struct clv_err *err)
+{
+	if (strlen(path) < MODULE_PATH_MAX)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: module-path is too long");
+}
+
+/*
+ * The path as it is given, and what it is when all links are followed. The latter is what is loaded,
+ * so that nobody can turn a link between the look and the loading.
+ */
+static clv_rc check_path(const char *path, char real[MODULE_PATH_MAX], struct clv_err *err)
+{
+	char *found;
+	clv_rc rc;
+
+	if (path[0] != '/')
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"PKCS#11 module: module-path must be absolute, not '%s'", path);
+	CLV_TRY(check_length(path, err));
+	CLV_TRY(check_chain(path, err));
+	found = realpath(path, NULL);
+	if (found == NULL)
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "PKCS#11 module: %s", path);
+	rc = check_length(found, err);
+	if (rc == CLV_OK) {
+		memcpy(real, found, strlen(found) + 1);
+		rc = check_chain(real, err);
+	}
+	free(found);
+	return rc;
 }
 
 static clv_rc initialise(struct hsm_module *module, struct clv_err *err)
@@ -151,7 +163,7 @@ static clv_rc load_locked(const char *given, const char *conf, struct hsm_module
 	char path[MODULE_PATH_MAX];
 	clv_rc rc;
 
-	CLV_TRY(resolve(given, path, err));
+	CLV_TRY(check_path(given, path, err));
 	for (module = gl.first; module != NULL; module = module->next) {
 		if (strcmp(module->path, path) != 0)
 			continue;
@@ -164,7 +176,6 @@ static clv_rc load_locked(const char *given, const char *conf, struct hsm_module
 		*ret_module = module;
 		return CLV_OK;
 	}
-	CLV_TRY(check_path(path, err));
 	if (strlen(conf) >= sizeof module->conf)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the path of the token folder is too long");
 	module = calloc(1, sizeof *module);

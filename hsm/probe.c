@@ -456,8 +456,7 @@ static clv_rc check_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 		     { "anchor a", HSM_ROLE_ANCHOR, ids->anchor[0] },
 		     { "anchor b", HSM_ROLE_ANCHOR, ids->anchor[1] } };
 
-	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, false, clv_deadline_in(hsm->wait_ms),
-			 &lock, err));
+	CLV_TRY(hsm_lock_search(hsm, &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++)
 		CLV_TRY(check_one(session, args->probe, rows[i].name, rows[i].role, rows[i].id, err));

@@ -735,6 +735,37 @@ clv_rc hsm_softhsm_create(const struct clv_grant *grant, const char *module, con
 	return format_uri(module, token.source, &token.info, ret_uri, err);
 }
 
+/* A writer that was killed left copies. Under the object lock, also the shared one: no writer lives. */
+static bool write_interrupted(const struct hsm *hsm)
+{
+	char tokens[HSM_PATH_MAX], copies[HSM_PATH_MAX];
+	struct clv_err ignored;
+
+	return guards_writes(hsm) && write_dirs(hsm, tokens, copies, &ignored) == CLV_OK &&
+	       access(copies, F_OK) == 0;
+}
+
+clv_rc hsm_lock_search(struct hsm *hsm, int *ret_fd, struct clv_err *err)
+{
+	struct clv_deadline deadline = clv_deadline_in(hsm->wait_ms);
+
+	for (;;) {
+		CLV_AUTO_DONE(hsm_unlock) int lock = -1;
+
+		CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, false, deadline, &lock, err));
+		if (!write_interrupted(hsm)) {
+			*ret_fd = lock;
+			lock = -1;
+			return CLV_OK;
+		}
+		hsm_unlock(&lock);
+		CLV_TRY(hsm_lock_objects(hsm, &lock, err));
+		if (write_interrupted(hsm))
+			return clv_fail(err, CLV_E_UNAVAILABLE,
+			                "copies of the token's files cannot be put back");
+	}
+}
+
 clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;

@@ -338,7 +338,8 @@ static clv_rc wait_for_calls(struct hsm *hsm, struct clv_deadline deadline, stru
 	return CLV_OK;
 }
 
-/* What a kill did to SoftHSM's files, before the module looks at them. Under the login lock. */
+/* What a kill did to SoftHSM's files, before the module reads them: it leaves torn objects out.
+ * Under the login lock. */
 static clv_rc put_files_right(struct hsm *hsm, struct clv_deadline deadline, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;

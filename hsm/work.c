@@ -21,8 +21,11 @@ clv_rc hsm_work_once(struct hsm *hsm, struct hsm_work *work, struct clv_err *err
 	return rc;
 }
 
-/* A version, its ring KEK and their keepers can be found dead one after the other. */
-#define TRIES 3
+/*
+ * A version, its ring KEK and their keepers can be found dead one after the other; when the only
+ * session is, then the session, the root's handle and the login.
+ */
+#define TRIES 4
 
 /* Is there hope that the same work succeeds now? */
 static bool worth_another_try(const struct clv_err *err)

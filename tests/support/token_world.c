@@ -71,14 +71,15 @@ static clv_rc make_keys(struct world *w)
 		CLV_TRY(hsm_lock_objects(w->hsm, &lock, &w->err));
 		CLV_TRY(hsm_session_acquire(w->hsm, &session, &w->err));
 		CLV_TRY(hsm_create_locked(session, HSM_ROLE_ROOT, w->root_id, "claviger test root",
-		                          &w->err));
+					  &w->err));
 	}
-	CLV_TRY(hsm_key_generate(w->hsm, grant(), HSM_ROLE_RING_KEK, &w->root, &w->ring_blob, &w->err));
+	CLV_TRY(hsm_key_generate(w->hsm, grant(), HSM_ROLE_RING_KEK, &w->root, &w->ring_blob,
+				 &w->err));
 	world_new_id(w->ring.id);
 	w->ring.blob = w->ring_blob.bytes;
 	w->ring.blob_len = w->ring_blob.len;
 	CLV_TRY(hsm_key_generate(w->hsm, grant(), HSM_ROLE_VERSION, &w->ring, &w->version_blob,
-	                         &w->err));
+				 &w->err));
 	world_new_id(w->version.id);
 	w->version.blob = w->version_blob.bytes;
 	w->version.blob_len = w->version_blob.len;
@@ -89,8 +90,8 @@ static clv_rc make_token(struct world *w)
 {
 	const char *module = w->options.direct ? CLV_TEST_TOKEN_MODULE : CLV_TEST_SHIM;
 
-	CLV_TRY(hsm_softhsm_create(grant(), module, w->dir, w->state, "claviger test", "user", w->uri,
-	                           &w->err));
+	CLV_TRY(hsm_softhsm_create(grant(), module, w->dir, w->state, "claviger test", "user",
+				   w->uri, &w->err));
 	if (w->options.closed)
 		return CLV_OK;
 	CLV_TRY(world_try_open(w, &w->hsm));
@@ -284,7 +285,7 @@ void world_new_id(uint8_t id[HSM_ID_LEN])
 }
 
 void world_generate(struct world *w, enum hsm_role role, const struct hsm_keyref *parent,
-                    struct hsm_blob *blob, struct hsm_keyref *ret_key)
+		    struct hsm_blob *blob, struct hsm_keyref *ret_key)
 {
 	assert_ok(w, hsm_key_generate(w->hsm, grant(), role, parent, blob, &w->err));
 	*ret_key = (struct hsm_keyref){
@@ -297,26 +298,26 @@ void world_token_key(struct world *w, struct hsm_keyref *ret_key)
 {
 	*ret_key = (struct hsm_keyref){ .role = HSM_ROLE_VERSION };
 	world_new_id(ret_key->id);
-	assert_ok(w, hsm_key_create(w->hsm, grant(), HSM_ROLE_VERSION, ret_key->id, "claviger test key",
-	                            &w->err));
+	assert_ok(w, hsm_key_create(w->hsm, grant(), HSM_ROLE_VERSION, ret_key->id,
+				    "claviger test key", &w->err));
 }
 
 void world_seal(struct world *w, const struct hsm_keyref *key, const char *text,
-                struct sealed *ret_sealed)
+		struct sealed *ret_sealed)
 {
 	ret_sealed->len = strlen(text) + HSM_TAG_LEN;
 	assert_in_range(ret_sealed->len, 0, sizeof ret_sealed->bytes);
-	assert_ok(w, hsm_encrypt(w->hsm, grant(), key, bytes_of("aad"), bytes_of(text), ret_sealed->iv,
-	                         &ret_sealed->iv_len, ret_sealed->bytes, &w->err));
+	assert_ok(w, hsm_encrypt(w->hsm, grant(), key, bytes_of("aad"), bytes_of(text),
+				 ret_sealed->iv, &ret_sealed->iv_len, ret_sealed->bytes, &w->err));
 }
 
 clv_rc world_unseal(struct world *w, const struct hsm_keyref *key, const struct sealed *sealed,
-                    const char *text, struct clv_err *err)
+		    const char *text, struct clv_err *err)
 {
 	uint8_t out[sizeof sealed->bytes];
 	clv_rc rc = hsm_decrypt(w->hsm, grant(), key, bytes_of("aad"),
-	                        (struct clv_bytes){ sealed->iv, sealed->iv_len },
-	                        (struct clv_bytes){ sealed->bytes, sealed->len }, out, err);
+				(struct clv_bytes){ sealed->iv, sealed->iv_len },
+				(struct clv_bytes){ sealed->bytes, sealed->len }, out, err);
 
 	if (rc == CLV_OK && memcmp(out, text, sealed->len - HSM_TAG_LEN) != 0) {
 		fprintf(stderr, "decrypted to something else\n");
@@ -331,9 +332,9 @@ CK_SESSION_HANDLE raw_open(struct world *w)
 {
 	CK_SESSION_HANDLE session = 0;
 
-	assert_int_equal(w->real->C_OpenSession(w->hsm->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
-	                                        NULL, &session),
-	                 CKR_OK);
+	assert_int_equal(w->real->C_OpenSession(w->hsm->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
+						NULL, NULL, &session),
+			 CKR_OK);
 	return session;
 }
 
@@ -342,8 +343,8 @@ void raw_close(struct world *w, CK_SESSION_HANDLE session)
 	assert_int_equal(w->real->C_CloseSession(session), CKR_OK);
 }
 
-static CK_ULONG raw_search(struct world *w, CK_SESSION_HANDLE session, CK_ATTRIBUTE *tpl, CK_ULONG n,
-                           CK_OBJECT_HANDLE *objects, CK_ULONG max)
+static CK_ULONG raw_search(struct world *w, CK_SESSION_HANDLE session, CK_ATTRIBUTE *tpl,
+			   CK_ULONG n, CK_OBJECT_HANDLE *objects, CK_ULONG max)
 {
 	CK_ULONG found = 0;
 
@@ -377,10 +378,10 @@ unsigned raw_count_token_objects(struct world *w)
 }
 
 CK_OBJECT_HANDLE raw_find(struct world *w, CK_SESSION_HANDLE session, CK_OBJECT_CLASS class,
-                          const uint8_t *id)
+			  const uint8_t *id)
 {
 	CK_ATTRIBUTE tpl[] = { { CKA_CLASS, &class, sizeof class },
-		               { CKA_ID, hsm_input(id), HSM_ID_LEN } };
+			       { CKA_ID, hsm_input(id), HSM_ID_LEN } };
 	CK_OBJECT_HANDLE object[2] = { 0 };
 
 	assert_int_equal(raw_search(w, session, tpl, 2, object, 2), 1);
@@ -388,7 +389,7 @@ CK_OBJECT_HANDLE raw_find(struct world *w, CK_SESSION_HANDLE session, CK_OBJECT_
 }
 
 int raw_bool(struct world *w, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-             CK_ATTRIBUTE_TYPE type)
+	     CK_ATTRIBUTE_TYPE type)
 {
 	CK_BBOOL value = 2;
 	CK_ATTRIBUTE got = { type, &value, sizeof value };

@@ -19,16 +19,16 @@
 #include "tests/support/shim.h"
 
 struct world_options {
-	bool direct;           /* not through the shim */
-	bool closed;           /* the token is made, but not opened */
-	bool bare;             /* no keys are made */
+	bool direct; /* not through the shim */
+	bool closed; /* the token is made, but not opened */
+	bool bare;   /* no keys are made */
 	unsigned max_sessions, max_keys, wait_ms;
 };
 
 struct world {
 	struct world_options options;
-	char dir[256];               /* base_dir and, below it, the SoftHSM folder */
-	char state[300];             /* state_dir */
+	char dir[256];   /* base_dir and, below it, the SoftHSM folder */
+	char state[300]; /* state_dir */
 	char uri[CLV_URI_MAX];
 	const struct shim_ops *shim; /* also in a direct world, where it sees nothing */
 	CK_FUNCTION_LIST *real;      /* SoftHSM itself, without the shim */
@@ -45,11 +45,11 @@ int world_tear_down(void **state);
 #define token_test(f) cmocka_unit_test_setup_teardown(f, world_set_up, world_tear_down)
 #define token_test_with(f, options)                                                                \
 	cmocka_unit_test_prestate_setup_teardown(f, world_set_up, world_tear_down,                 \
-	                                         (void *) (uintptr_t) (options))
+						 (void *) (uintptr_t) (options))
 
 /*
- * Children: this program again, by exec, because a module must not live through fork(). A child gets
- * `mode` and the world's folder; what it writes to descriptor 3 arrives at *ret_fd.
+ * Children: this program again, by exec, because a module must not live through fork(). A child
+ * gets `mode` and the world's folder; what it writes to descriptor 3 arrives at *ret_fd.
  */
 pid_t world_spawn(const struct world *w, const char *mode, int *ret_fd);
 /* Waits for its end, at most 30 s. Returns the status of waitpid(). */
@@ -82,7 +82,7 @@ void world_wait_healthy(struct world *w);
 /* Random ids and keys. */
 void world_new_id(uint8_t id[HSM_ID_LEN]);
 void world_generate(struct world *w, enum hsm_role role, const struct hsm_keyref *parent,
-                    struct hsm_blob *blob, struct hsm_keyref *ret_key);
+		    struct hsm_blob *blob, struct hsm_keyref *ret_key);
 void world_token_key(struct world *w, struct hsm_keyref *ret_key);
 
 /* A ciphertext and what belongs to it. */
@@ -94,10 +94,10 @@ struct sealed {
 };
 /* Encrypts `text` with `key`; ends the test on failure. */
 void world_seal(struct world *w, const struct hsm_keyref *key, const char *text,
-                struct sealed *ret_sealed);
+		struct sealed *ret_sealed);
 /* Does it decrypt to `text`? A wrong plaintext ends the process at once. */
 clv_rc world_unseal(struct world *w, const struct hsm_keyref *key, const struct sealed *sealed,
-                    const char *text, struct clv_err *err);
+		    const char *text, struct clv_err *err);
 
 struct clv_bytes bytes_of(const char *text);
 
@@ -107,10 +107,10 @@ void raw_close(struct world *w, CK_SESSION_HANDLE session);
 unsigned raw_count_objects(struct world *w); /* with the session objects of this process */
 unsigned raw_count_token_objects(struct world *w);
 CK_OBJECT_HANDLE raw_find(struct world *w, CK_SESSION_HANDLE session, CK_OBJECT_CLASS class,
-                          const uint8_t *id);
+			  const uint8_t *id);
 /* 0 or 1; 2 when the object does not have it. */
 int raw_bool(struct world *w, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-             CK_ATTRIBUTE_TYPE type);
+	     CK_ATTRIBUTE_TYPE type);
 
 /* The row of a probe with this name; ends the test when there is none. */
 const struct clv_probe_row *probe_row(const struct clv_probe *probe, const char *name);
@@ -129,7 +129,7 @@ const struct clv_probe_row *probe_row(const struct clv_probe *probe, const char 
 		clv_rc refused_rc = (call);                                                        \
 		if (refused_rc != (rc) || strstr((w)->err.text, part) == NULL)                     \
 			fail_msg("%s: %s: %s", #call, clv_rc_name(refused_rc),                     \
-			         refused_rc == CLV_OK ? "" : (w)->err.text);                       \
+				 refused_rc == CLV_OK ? "" : (w)->err.text);                       \
 	} while (0)
 
 #define assert_rc(got, want) assert_string_equal(clv_rc_name(got), clv_rc_name(want))

@@ -12,7 +12,7 @@
 
 enum { ROOT, RING, VERSION, TOKEN_VERSION, N_VICTIMS };
 static const char *const victim_name[N_VICTIMS] = { "the root", "a ring KEK", "a version",
-	                                            "a version in the token" };
+						    "a version in the token" };
 
 static const uint8_t known_key[32] = "the attacker knows these bytes.";
 
@@ -85,7 +85,7 @@ static void no_value_can_be_read(void **state)
 	for (int i = 0; i < N_VICTIMS; i++) {
 		got.ulValueLen = sizeof value;
 		must_fail(a, i, "reading the value",
-		          a->w->real->C_GetAttributeValue(a->session, a->victim[i], &got, 1));
+			  a->w->real->C_GetAttributeValue(a->session, a->victim[i], &got, 1));
 	}
 }
 
@@ -95,18 +95,19 @@ static CK_OBJECT_HANDLE import_known(struct attack *a)
 	CK_KEY_TYPE type = CKK_AES;
 	CK_BBOOL yes = CK_TRUE;
 	CK_ATTRIBUTE tpl[] = { { CKA_CLASS, &class, sizeof class },
-		               { CKA_KEY_TYPE, &type, sizeof type },
-		               { CKA_WRAP, &yes, 1 },
-		               { CKA_UNWRAP, &yes, 1 },
-		               { CKA_VALUE, hsm_input(known_key), sizeof known_key } };
+			       { CKA_KEY_TYPE, &type, sizeof type },
+			       { CKA_WRAP, &yes, 1 },
+			       { CKA_UNWRAP, &yes, 1 },
+			       { CKA_VALUE, hsm_input(known_key), sizeof known_key } };
 	CK_OBJECT_HANDLE object = 0;
 
-	assert_int_equal(a->w->real->C_CreateObject(a->session, tpl, CLV_ARRAY_LEN(tpl), &object), CKR_OK);
+	assert_int_equal(a->w->real->C_CreateObject(a->session, tpl, CLV_ARRAY_LEN(tpl), &object),
+			 CKR_OK);
 	return object;
 }
 
-static CK_RV wrap(struct attack *a, CK_MECHANISM_TYPE type, CK_OBJECT_HANDLE kek, CK_OBJECT_HANDLE key,
-                  uint8_t out[128], CK_ULONG *len)
+static CK_RV wrap(struct attack *a, CK_MECHANISM_TYPE type, CK_OBJECT_HANDLE kek,
+		  CK_OBJECT_HANDLE key, uint8_t out[128], CK_ULONG *len)
 {
 	CK_MECHANISM mech = { type, NULL, 0 };
 
@@ -125,15 +126,15 @@ static void no_key_can_be_wrapped_under_another(void **state)
 	for (int i = 0; i < N_VICTIMS; i++) {
 		for (size_t k = 0; k < CLV_ARRAY_LEN(keks) * CLV_ARRAY_LEN(mechs); k++)
 			must_fail(a, i, "wrapping it under a known key, the root or a ring KEK",
-			          wrap(a, mechs[k % 2], keks[k / 2], a->victim[i], out, &len));
+				  wrap(a, mechs[k % 2], keks[k / 2], a->victim[i], out, &len));
 	}
 }
 
 static void no_key_can_be_copied_to_be_used_otherwise(void **state)
 {
 	static const CK_ATTRIBUTE_TYPE changes[] = { CKA_EXTRACTABLE, CKA_TOKEN,  CKA_WRAP,
-		                                     CKA_DECRYPT,     CKA_UNWRAP, CKA_MODIFIABLE,
-		                                     CKA_COPYABLE };
+						     CKA_DECRYPT,     CKA_UNWRAP, CKA_MODIFIABLE,
+						     CKA_COPYABLE };
 	struct attack *a = begin(state);
 	CK_OBJECT_HANDLE copy;
 
@@ -142,11 +143,12 @@ static void no_key_can_be_copied_to_be_used_otherwise(void **state)
 			CK_BBOOL yes = CK_TRUE;
 			CK_ATTRIBUTE tpl = { changes[j], &yes, 1 };
 
-			must_fail(a, i, "copying it",
-			          a->w->real->C_CopyObject(a->session, a->victim[i], &tpl, 1, &copy));
+			must_fail(
+				a, i, "copying it",
+				a->w->real->C_CopyObject(a->session, a->victim[i], &tpl, 1, &copy));
 		}
 		must_fail(a, i, "copying it as it is",
-		          a->w->real->C_CopyObject(a->session, a->victim[i], NULL, 0, &copy));
+			  a->w->real->C_CopyObject(a->session, a->victim[i], NULL, 0, &copy));
 	}
 }
 
@@ -162,10 +164,11 @@ static CK_RV set(struct attack *a, int victim, CK_ATTRIBUTE_TYPE type, CK_BBOOL 
 static void no_key_can_be_given_another_use(void **state)
 {
 	static const CK_ATTRIBUTE_TYPE uses[] = { CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP,  CKA_UNWRAP,
-		                                  CKA_SIGN,    CKA_VERIFY,  CKA_DERIVE };
+						  CKA_SIGN,    CKA_VERIFY,  CKA_DERIVE };
 	struct attack *a = begin(state);
 
-	for (int i = 0; i < TOKEN_VERSION; i++) { /* a version in the token has flags to be switched */
+	for (int i = 0; i < TOKEN_VERSION;
+	     i++) { /* a version in the token has flags to be switched */
 		for (size_t j = 0; j < CLV_ARRAY_LEN(uses); j++)
 			must_fail(a, i, "giving it another use", set(a, i, uses[j], CK_TRUE));
 	}
@@ -193,10 +196,10 @@ static void no_wrapping_key_decrypts_a_blob(void **state)
 	CK_GCM_PARAMS gcm = { iv, 12, 96, iv, 1, 128 };
 	CK_AES_CTR_PARAMS ctr = { .ulCounterBits = 128 };
 	const CK_MECHANISM mechs[] = { { CKM_AES_CBC, iv, sizeof iv },
-		                       { CKM_AES_CBC_PAD, iv, sizeof iv },
-		                       { CKM_AES_ECB, NULL, 0 },
-		                       { CKM_AES_CTR, &ctr, sizeof ctr },
-		                       { CKM_AES_GCM, &gcm, sizeof gcm } };
+				       { CKM_AES_CBC_PAD, iv, sizeof iv },
+				       { CKM_AES_ECB, NULL, 0 },
+				       { CKM_AES_CTR, &ctr, sizeof ctr },
+				       { CKM_AES_GCM, &gcm, sizeof gcm } };
 	struct attack *a = begin(state);
 
 	for (int i = ROOT; i <= RING; i++) {
@@ -204,9 +207,9 @@ static void no_wrapping_key_decrypts_a_blob(void **state)
 			CK_MECHANISM mech = mechs[j];
 
 			must_fail(a, i, "decrypting with it",
-			          a->w->real->C_DecryptInit(a->session, &mech, a->victim[i]));
+				  a->w->real->C_DecryptInit(a->session, &mech, a->victim[i]));
 			must_fail(a, i, "encrypting with it",
-			          a->w->real->C_EncryptInit(a->session, &mech, a->victim[i]));
+				  a->w->real->C_EncryptInit(a->session, &mech, a->victim[i]));
 		}
 	}
 }
@@ -216,8 +219,8 @@ static void no_encryption_key_uses_another_mechanism(void **state)
 	uint8_t iv[16] = { 0 };
 	CK_AES_CTR_PARAMS ctr = { .ulCounterBits = 128 };
 	const CK_MECHANISM mechs[] = { { CKM_AES_CBC, iv, sizeof iv },
-		                       { CKM_AES_ECB, NULL, 0 },
-		                       { CKM_AES_CTR, &ctr, sizeof ctr } };
+				       { CKM_AES_ECB, NULL, 0 },
+				       { CKM_AES_CTR, &ctr, sizeof ctr } };
 	struct attack *a = begin(state);
 
 	for (int i = VERSION; i <= TOKEN_VERSION; i++) {
@@ -225,9 +228,9 @@ static void no_encryption_key_uses_another_mechanism(void **state)
 			CK_MECHANISM mech = mechs[j];
 
 			must_fail(a, i, "decrypting without a tag",
-			          a->w->real->C_DecryptInit(a->session, &mech, a->victim[i]));
+				  a->w->real->C_DecryptInit(a->session, &mech, a->victim[i]));
 			must_fail(a, i, "encrypting without a tag",
-			          a->w->real->C_EncryptInit(a->session, &mech, a->victim[i]));
+				  a->w->real->C_EncryptInit(a->session, &mech, a->victim[i]));
 		}
 	}
 }
@@ -244,44 +247,47 @@ static void no_key_signs_or_derives(void **state)
 	for (int i = 0; i < N_VICTIMS; i++) {
 		for (size_t j = 0; j < CLV_ARRAY_LEN(sign); j++)
 			must_fail(a, i, "signing with it",
-			          a->w->real->C_SignInit(a->session, &sign[j], a->victim[i]));
+				  a->w->real->C_SignInit(a->session, &sign[j], a->victim[i]));
 		must_fail(a, i, "deriving from it",
-		          a->w->real->C_DeriveKey(a->session, &derive, a->victim[i], NULL, 0, &derived));
+			  a->w->real->C_DeriveKey(a->session, &derive, a->victim[i], NULL, 0,
+						  &derived));
 	}
 }
 
 /* ---- unwrapping with a template of one's own ---- */
 
 static CK_RV unwrap(struct attack *a, CK_OBJECT_HANDLE kek, const struct hsm_blob *blob,
-                    const CK_ATTRIBUTE *more, CK_ULONG n_more, CK_OBJECT_HANDLE *object)
+		    const CK_ATTRIBUTE *more, CK_ULONG n_more, CK_OBJECT_HANDLE *object)
 {
 	CK_MECHANISM mech = { CKM_AES_KEY_WRAP_PAD, NULL, 0 };
 	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
 	CK_KEY_TYPE type = CKK_AES;
 	CK_ATTRIBUTE tpl[16] = { { CKA_CLASS, &class, sizeof class },
-		                 { CKA_KEY_TYPE, &type, sizeof type } };
+				 { CKA_KEY_TYPE, &type, sizeof type } };
 
 	memcpy(tpl + 2, more, n_more * sizeof *more);
-	return a->w->real->C_UnwrapKey(a->session, &mech, kek, hsm_input(blob->bytes), blob->len, tpl,
-	                               2 + n_more, object);
+	return a->w->real->C_UnwrapKey(a->session, &mech, kek, hsm_input(blob->bytes), blob->len,
+				       tpl, 2 + n_more, object);
 }
 
 static void a_version_unwraps_in_no_readable_form(void **state)
 {
 	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-	const CK_ATTRIBUTE readable[][2] = { { { CKA_SENSITIVE, &no, 1 }, { CKA_EXTRACTABLE, &yes, 1 } },
-		                             { { CKA_SENSITIVE, &no, 1 }, { CKA_EXTRACTABLE, &no, 1 } },
-		                             { { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 } },
-		                             { { CKA_SENSITIVE, &yes, 1 }, { CKA_WRAP, &yes, 1 } } };
+	const CK_ATTRIBUTE readable[][2] = {
+		{ { CKA_SENSITIVE, &no, 1 }, { CKA_EXTRACTABLE, &yes, 1 } },
+		{ { CKA_SENSITIVE, &no, 1 }, { CKA_EXTRACTABLE, &no, 1 } },
+		{ { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 } },
+		{ { CKA_SENSITIVE, &yes, 1 }, { CKA_WRAP, &yes, 1 } }
+	};
 	struct attack *a = begin(state);
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(readable); i++) {
 		CK_OBJECT_HANDLE key = 0;
 
 		must_fail(a, RING, "unwrapping a version that can be read",
-		          unwrap(a, a->victim[RING], &a->w->version_blob, readable[i], 2, &key));
+			  unwrap(a, a->victim[RING], &a->w->version_blob, readable[i], 2, &key));
 		must_fail(a, ROOT, "unwrapping a version under the root",
-		          unwrap(a, a->victim[ROOT], &a->w->version_blob, readable[i], 2, &key));
+			  unwrap(a, a->victim[ROOT], &a->w->version_blob, readable[i], 2, &key));
 	}
 }
 
@@ -296,7 +302,7 @@ static void a_ring_kek_unwraps_as_no_data_key(void **state)
 		CK_OBJECT_HANDLE key = 0;
 
 		must_fail(a, ROOT, "unwrapping a ring KEK that decrypts",
-		          unwrap(a, a->victim[ROOT], &a->w->ring_blob, more, 2, &key));
+			  unwrap(a, a->victim[ROOT], &a->w->ring_blob, more, 2, &key));
 	}
 }
 
@@ -328,8 +334,9 @@ static void decrypt_outside(const uint8_t key[32], struct sealed *sealed, const 
 	assert_int_equal(EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, sealed->iv), 1);
 	assert_int_equal(EVP_DecryptUpdate(ctx, NULL, &n, (const uint8_t *) "aad", 3), 1);
 	assert_int_equal(EVP_DecryptUpdate(ctx, out, &n, sealed->bytes, (int) len), 1);
-	assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, HSM_TAG_LEN, sealed->bytes + len),
-	                 1);
+	assert_int_equal(
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, HSM_TAG_LEN, sealed->bytes + len),
+		1);
 	assert_int_equal(EVP_DecryptFinal_ex(ctx, out + n, &n), 1);
 	assert_memory_equal(out, text, len);
 	EVP_CIPHER_CTX_free(ctx);
@@ -347,8 +354,9 @@ static enum clv_probe_result probed(struct world *w, const char *name)
 static void the_holder_of_pin_and_blobs_reads_a_key_and_the_probe_says_so(void **state)
 {
 	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-	static const CK_ATTRIBUTE_TYPE off[] = { CKA_ENCRYPT, CKA_DECRYPT,  CKA_SIGN,      CKA_VERIFY,
-		                                 CKA_DERIVE,  CKA_COPYABLE, CKA_MODIFIABLE };
+	static const CK_ATTRIBUTE_TYPE off[] = { CKA_ENCRYPT,   CKA_DECRYPT, CKA_SIGN,
+						 CKA_VERIFY,    CKA_DERIVE,  CKA_COPYABLE,
+						 CKA_MODIFIABLE };
 	struct attack *a = begin(state);
 	CK_ATTRIBUTE more[9] = { { CKA_EXTRACTABLE, &yes, 1 }, { CKA_SENSITIVE, &yes, 1 } };
 	uint8_t wrapped[128], ring[32], version[32];
@@ -360,7 +368,8 @@ static void the_holder_of_pin_and_blobs_reads_a_key_and_the_probe_says_so(void *
 		more[2 + i] = (CK_ATTRIBUTE){ off[i], &no, 1 };
 	world_seal(a->w, &a->w->version, "a secret of the company", &sealed);
 	assert_int_equal(unwrap(a, a->victim[ROOT], &a->w->ring_blob, more, 9, &key), CKR_OK);
-	assert_int_equal(wrap(a, CKM_AES_KEY_WRAP_PAD, import_known(a), key, wrapped, &len), CKR_OK);
+	assert_int_equal(wrap(a, CKM_AES_KEY_WRAP_PAD, import_known(a), key, wrapped, &len),
+			 CKR_OK);
 	unwrap_outside(known_key, wrapped, len, ring);
 	unwrap_outside(ring, a->w->version_blob.bytes, a->w->version_blob.len, version);
 	decrypt_outside(version, &sealed, "a secret of the company");
@@ -370,17 +379,18 @@ static void the_holder_of_pin_and_blobs_reads_a_key_and_the_probe_says_so(void *
 static void the_probe_names_each_protection_that_holds(void **state)
 {
 	static const char *const names[] = { "reading a key's value",
-		                             "wrapping a key under a known key",
-		                             "copying a key with EXTRACTABLE",
-		                             "making a key EXTRACTABLE",
-		                             "giving a key a new use (WRAP)",
-		                             "decrypting a blob with its wrapping key",
-		                             "unwrapping a version with a readable template" };
+					     "wrapping a key under a known key",
+					     "copying a key with EXTRACTABLE",
+					     "making a key EXTRACTABLE",
+					     "giving a key a new use (WRAP)",
+					     "decrypting a blob with its wrapping key",
+					     "unwrapping a version with a readable template" };
 	struct attack *a = begin(state);
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(names); i++) {
 		if (probed(a->w, names[i]) != CLV_PROBE_YES)
-			fail_msg("the probe does not say that the token protects against: %s", names[i]);
+			fail_msg("the probe does not say that the token protects against: %s",
+				 names[i]);
 	}
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A token that goes away and comes back: fast answers meanwhile, service again without a restart. */
+/* A token that goes away and comes back: fast answers meanwhile, service again without a restart.
+ */
 #include <string.h>
 #include <unistd.h>
 
@@ -35,13 +36,13 @@ static void *load_run(void *arg)
 
 	while (!atomic_load(&gl.stop)) {
 		int64_t begun = clv_mono_ns(), took;
-		clv_rc rc = hsm_encrypt(load->hsm, grant(), load->key, bytes_of("a"), bytes_of("text"),
-		                        iv, &iv_len, out, &err);
+		clv_rc rc = hsm_encrypt(load->hsm, grant(), load->key, bytes_of("a"),
+					bytes_of("text"), iv, &iv_len, out, &err);
 
 		if (rc == CLV_OK)
 			rc = hsm_decrypt(load->hsm, grant(), load->key, bytes_of("a"),
-			                 (struct clv_bytes){ iv, iv_len }, (struct clv_bytes){ out, 20 },
-			                 opened, &err);
+					 (struct clv_bytes){ iv, iv_len },
+					 (struct clv_bytes){ out, 20 }, opened, &err);
 		took = clv_mono_ns() - begun;
 		if (rc == CLV_OK && memcmp(opened, "text", 4) == 0) {
 			atomic_fetch_add(&load->good, 1);
@@ -51,8 +52,8 @@ static void *load_run(void *arg)
 				atomic_store(&load->slowest_ns, took);
 			usleep(200);
 		} else {
-			snprintf(load->wrong_text, sizeof load->wrong_text, "%s: %.400s", clv_rc_name(rc),
-			         rc == CLV_OK ? "another text" : err.text);
+			snprintf(load->wrong_text, sizeof load->wrong_text, "%s: %.400s",
+				 clv_rc_name(rc), rc == CLV_OK ? "another text" : err.text);
 			atomic_fetch_add(&load->wrong, 1);
 		}
 	}
@@ -182,8 +183,8 @@ static struct world *open_second(struct world *w, struct hsm_keyref *key)
 
 	*other = *w;
 	other->hsm = NULL;
-	assert_ok(w, hsm_softhsm_create(grant(), CLV_TEST_SHIM, w->dir, w->state, "second", "second",
-	                                other->uri, &w->err));
+	assert_ok(w, hsm_softhsm_create(grant(), CLV_TEST_SHIM, w->dir, w->state, "second",
+					"second", other->uri, &w->err));
 	world_open(other);
 	world_token_key(other, key);
 	return other;

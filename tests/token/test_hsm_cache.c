@@ -54,7 +54,7 @@ static void *encrypt_together(void *arg)
 
 	pthread_barrier_wait(worker->together);
 	worker->rc = hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("a"), bytes_of("text"), iv,
-	                         &iv_len, out, &worker->err);
+				 &iv_len, out, &worker->err);
 	return NULL;
 }
 
@@ -275,6 +275,18 @@ static void a_key_is_not_said_to_be_gone_by_who_is_logged_out(void **state)
 	assert_int_equal(raw_count_token_objects(w), before - 1);
 }
 
+static void a_ping_finds_out_that_we_are_logged_out(void **state)
+{
+	struct world *w = *state;
+	struct hsm_counts counts;
+
+	world_calm(w);
+	w->shim->kill_sessions(false);
+	assert_ok(w, hsm_ping(w->hsm, &w->err));
+	hsm_counts_get(w->hsm, &counts);
+	assert_int_equal(counts.logins, 2);
+}
+
 static void a_generation_under_a_lost_parent_unwraps_it_again(void **state)
 {
 	struct world *w = *state;
@@ -301,6 +313,7 @@ int main(void)
 		token_test(keys_of_a_dead_keeper_are_unwrapped_again),
 		token_test(all_sessions_dead_is_lived_through),
 		token_test(a_key_is_not_said_to_be_gone_by_who_is_logged_out),
+		token_test(a_ping_finds_out_that_we_are_logged_out),
 		token_test(a_generation_under_a_lost_parent_unwraps_it_again),
 	};
 

@@ -30,16 +30,16 @@ static struct message message; /* large; each test is alone */
 
 static clv_rc seal(struct world *w, struct message *m)
 {
-	return hsm_encrypt(w->hsm, grant(), &w->version, m->aad, m->text, m->iv, &m->iv_len, m->sealed,
-	                   &w->err);
+	return hsm_encrypt(w->hsm, grant(), &w->version, m->aad, m->text, m->iv, &m->iv_len,
+			   m->sealed, &w->err);
 }
 
 static clv_rc open_message(struct world *w, struct message *m)
 {
 	memset(m->opened, 0xee, sizeof m->opened);
-	return hsm_decrypt(w->hsm, grant(), &w->version, m->aad, (struct clv_bytes){ m->iv, m->iv_len },
-	                   (struct clv_bytes){ m->sealed, m->text.len + HSM_TAG_LEN }, m->opened,
-	                   &w->err);
+	return hsm_decrypt(
+		w->hsm, grant(), &w->version, m->aad, (struct clv_bytes){ m->iv, m->iv_len },
+		(struct clv_bytes){ m->sealed, m->text.len + HSM_TAG_LEN }, m->opened, &w->err);
 }
 
 static void check_round_trip(struct world *w, size_t aad_len, size_t text_len)
@@ -83,8 +83,8 @@ static void ivs_never_repeat(void **state)
 	size_t len = 0;
 
 	for (size_t i = 0; i < N; i++) {
-		assert_ok(w, hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("aad"), bytes_of("x"),
-		                         ivs[i].bytes, &len, out, &w->err));
+		assert_ok(w, hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("aad"),
+					 bytes_of("x"), ivs[i].bytes, &len, out, &w->err));
 		assert_int_equal(len, 12);
 	}
 	qsort(ivs, N, sizeof *ivs, compare_iv);
@@ -155,9 +155,9 @@ static void cut_and_longer_data_is_refused(void **state)
 		if (len == 36)
 			continue;
 		assert_rc(hsm_decrypt(w->hsm, grant(), &w->version, message.aad,
-		                      (struct clv_bytes){ message.iv, message.iv_len },
-		                      (struct clv_bytes){ message.sealed, len }, out, &w->err),
-		          CLV_E_INVALID_ARGUMENT);
+				      (struct clv_bytes){ message.iv, message.iv_len },
+				      (struct clv_bytes){ message.sealed, len }, out, &w->err),
+			  CLV_E_INVALID_ARGUMENT);
 	}
 }
 
@@ -175,9 +175,9 @@ static void another_iv_length_is_refused(void **state)
 		if (len == message.iv_len)
 			continue;
 		assert_rc(hsm_decrypt(w->hsm, grant(), &w->version, message.aad,
-		                      (struct clv_bytes){ iv, len },
-		                      (struct clv_bytes){ message.sealed, 36 }, out, &w->err),
-		          CLV_E_INVALID_ARGUMENT);
+				      (struct clv_bytes){ iv, len },
+				      (struct clv_bytes){ message.sealed, 36 }, out, &w->err),
+			  CLV_E_INVALID_ARGUMENT);
 	}
 }
 
@@ -217,7 +217,7 @@ static void bad_data_asks_a_canary_once_a_second_at_most(void **state)
 	for (int i = 0; i < 100; i++)
 		assert_rc(open_message(w, &message), CLV_E_INVALID_ARGUMENT);
 	assert_in_range(w->shim->calls(SHIM_C_Encrypt) - before, 1,
-	                1 + (clv_mono_ns() - begun) / CLV_NS_PER_S);
+			1 + (clv_mono_ns() - begun) / CLV_NS_PER_S);
 }
 
 static void good_data_on_a_sick_token_is_unavailable(void **state)
@@ -314,8 +314,9 @@ static void *encrypt_in_thread(void *arg)
 {
 	struct racer *racer = arg;
 
-	racer->rc = hsm_encrypt(racer->w->hsm, grant(), &racer->key, bytes_of("aad"), bytes_of("text"),
-	                        racer->iv, &racer->iv_len, racer->out, &racer->err);
+	racer->rc =
+		hsm_encrypt(racer->w->hsm, grant(), &racer->key, bytes_of("aad"), bytes_of("text"),
+			    racer->iv, &racer->iv_len, racer->out, &racer->err);
 	atomic_store(&racer->done, true);
 	return NULL;
 }

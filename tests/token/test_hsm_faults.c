@@ -9,13 +9,13 @@
 #include "tests/support/token_world.h"
 
 static const CK_RV codes[] = { CKR_GENERAL_ERROR,          CKR_DEVICE_ERROR,
-	                       CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED,
-	                       CKR_OBJECT_HANDLE_INVALID,  CKR_KEY_HANDLE_INVALID,
-	                       CKR_OPERATION_ACTIVE,       CKR_DEVICE_REMOVED,
-	                       CKR_TOKEN_NOT_PRESENT,      CKR_CRYPTOKI_NOT_INITIALIZED,
-	                       CKR_USER_NOT_LOGGED_IN,     CKR_SESSION_COUNT,
-	                       CKR_DEVICE_MEMORY,          CKR_HOST_MEMORY,
-	                       CKR_FUNCTION_FAILED,        CKR_MECHANISM_INVALID };
+			       CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED,
+			       CKR_OBJECT_HANDLE_INVALID,  CKR_KEY_HANDLE_INVALID,
+			       CKR_OPERATION_ACTIVE,       CKR_DEVICE_REMOVED,
+			       CKR_TOKEN_NOT_PRESENT,      CKR_CRYPTOKI_NOT_INITIALIZED,
+			       CKR_USER_NOT_LOGGED_IN,     CKR_SESSION_COUNT,
+			       CKR_DEVICE_MEMORY,          CKR_HOST_MEMORY,
+			       CKR_FUNCTION_FAILED,        CKR_MECHANISM_INVALID };
 
 static struct sealed sealed;
 
@@ -24,7 +24,7 @@ static clv_rc run_encrypt(struct world *w)
 	uint8_t iv[HSM_IV_MAX] = { 0 }, out[64];
 	size_t iv_len = 0;
 	clv_rc rc = hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("aad"), bytes_of("text"), iv,
-	                        &iv_len, out, &w->err);
+				&iv_len, out, &w->err);
 
 	if (rc == CLV_OK) {
 		memcpy(sealed.iv, iv, sizeof iv);
@@ -93,6 +93,10 @@ static void cool_down(struct world *w)
 
 static void check_code(struct world *w, clv_rc (*run)(struct world *w), CK_RV code, unsigned how)
 {
+	unsigned most;
+
+	cool_down(w);
+	most = w->shim->session_objects() + 2; /* the ring KEK, the version */
 	for (unsigned nth = 1;; nth++) {
 		clv_rc rc;
 
@@ -104,14 +108,18 @@ static void check_code(struct world *w, clv_rc (*run)(struct world *w), CK_RV co
 		w->shim->heal();
 		if (!documented(rc, code))
 			fail_msg("call %u failing with 0x%lx: %s: %s", nth, code, clv_rc_name(rc),
-			         w->err.text);
+				 w->err.text);
 		if (rc != CLV_OK) {
 			world_wait_healthy(w);
-			assert_ok(w, run(w));
+			if ((rc = run(w)) != CLV_OK)
+				fail_msg("after call %u failed with 0x%lx: %s", nth, code,
+					 w->err.text);
 		}
 		if (w->shim->faults_given() == 0)
 			return;
-		assert_in_range(w->shim->session_objects(), 0, 2); /* the ring KEK, the version */
+		/* A key that the token only says it forgot stays as long as the only session. */
+		if (w->options.max_sessions != 1 || hsm_rv_class(code) != HSM_CLASS_HANDLE)
+			assert_in_range(w->shim->session_objects(), 0, most);
 	}
 }
 
@@ -153,7 +161,8 @@ static void any_failure_with_one_session_is_lived_through(void **state)
 
 static void a_lasting_failure_ends_when_it_is_healed(void **state)
 {
-	static clv_rc (*const runs[])(struct world *w) = { run_encrypt, run_decrypt, run_generate };
+	static clv_rc (*const runs[])(struct world * w) = { run_encrypt, run_decrypt,
+							    run_generate };
 	struct world *w = *state;
 
 	assert_int_equal(run_encrypt(w), CLV_OK);

@@ -11,14 +11,22 @@ struct expected {
 };
 
 static const struct expected expected[] = {
-	{ CKA_TOKEN, 1, 0, 1 },           { CKA_PRIVATE, 1, 1, 1 },
-	{ CKA_SENSITIVE, 1, 1, 1 },       { CKA_EXTRACTABLE, 0, 0, 0 },
-	{ CKA_ENCRYPT, 0, 1, 1 },         { CKA_DECRYPT, 0, 1, 1 },
-	{ CKA_WRAP, 1, 0, 0 },            { CKA_UNWRAP, 1, 0, 0 },
-	{ CKA_SIGN, 0, 0, 0 },            { CKA_VERIFY, 0, 0, 0 },
-	{ CKA_DERIVE, 0, 0, 0 },          { CKA_COPYABLE, 0, 0, 0 },
-	{ CKA_MODIFIABLE, 0, 0, 1 },      { CKA_LOCAL, 1, 0, 1 },
-	{ CKA_ALWAYS_SENSITIVE, 1, 0, 1 }, { CKA_NEVER_EXTRACTABLE, 1, 0, 1 },
+	{ CKA_TOKEN, 1, 0, 1 },
+	{ CKA_PRIVATE, 1, 1, 1 },
+	{ CKA_SENSITIVE, 1, 1, 1 },
+	{ CKA_EXTRACTABLE, 0, 0, 0 },
+	{ CKA_ENCRYPT, 0, 1, 1 },
+	{ CKA_DECRYPT, 0, 1, 1 },
+	{ CKA_WRAP, 1, 0, 0 },
+	{ CKA_UNWRAP, 1, 0, 0 },
+	{ CKA_SIGN, 0, 0, 0 },
+	{ CKA_VERIFY, 0, 0, 0 },
+	{ CKA_DERIVE, 0, 0, 0 },
+	{ CKA_COPYABLE, 0, 0, 0 },
+	{ CKA_MODIFIABLE, 0, 0, 1 },
+	{ CKA_LOCAL, 1, 0, 1 },
+	{ CKA_ALWAYS_SENSITIVE, 1, 0, 1 },
+	{ CKA_NEVER_EXTRACTABLE, 1, 0, 1 },
 };
 
 static void check_attributes(struct world *w, CK_OBJECT_HANDLE object, int which)
@@ -96,8 +104,8 @@ static void a_generated_key_leaves_nothing_on_the_token(void **state)
 
 static void a_weakened_unwrap_is_destroyed_and_refused(void **state)
 {
-	static const CK_ATTRIBUTE_TYPE weak[] = { CKA_EXTRACTABLE, CKA_SENSITIVE, CKA_WRAP, CKA_DECRYPT,
-		                                  CKA_MODIFIABLE };
+	static const CK_ATTRIBUTE_TYPE weak[] = { CKA_EXTRACTABLE, CKA_SENSITIVE, CKA_WRAP,
+						  CKA_DECRYPT, CKA_MODIFIABLE };
 	struct world *w = *state;
 	struct sealed sealed;
 	unsigned objects;
@@ -108,7 +116,7 @@ static void a_weakened_unwrap_is_destroyed_and_refused(void **state)
 	for (size_t i = 0; i < CLV_ARRAY_LEN(weak); i++) {
 		w->shim->weaken(SHIM_C_UnwrapKey, weak[i]);
 		assert_refused(w, world_unseal(w, &w->version, &sealed, "text", &w->err),
-		               CLV_E_UNIMPLEMENTED, "weaker than asked");
+			       CLV_E_UNIMPLEMENTED, "weaker than asked");
 		assert_int_equal(w->shim->session_objects(), objects);
 	}
 	w->shim->weaken(SHIM_C_UnwrapKey, 0);
@@ -122,9 +130,9 @@ static void a_weakened_key_is_not_handed_out_as_a_blob(void **state)
 	unsigned objects = w->shim->session_objects();
 
 	w->shim->weaken(SHIM_C_UnwrapKey, CKA_EXTRACTABLE);
-	assert_refused(w,
-	               hsm_key_generate(w->hsm, grant(), HSM_ROLE_VERSION, &w->ring, &blob, &w->err),
-	               CLV_E_UNIMPLEMENTED, "EXTRACTABLE");
+	assert_refused(
+		w, hsm_key_generate(w->hsm, grant(), HSM_ROLE_VERSION, &w->ring, &blob, &w->err),
+		CLV_E_UNIMPLEMENTED, "EXTRACTABLE");
 	assert_int_equal(blob.len, 7);
 	assert_int_equal(w->shim->session_objects(), objects);
 }
@@ -138,7 +146,7 @@ static void a_weakened_token_key_is_destroyed_and_refused(void **state)
 	world_new_id(id);
 	w->shim->weaken(SHIM_C_GenerateKey, CKA_EXTRACTABLE);
 	assert_refused(w, hsm_key_create(w->hsm, grant(), HSM_ROLE_VERSION, id, "weak", &w->err),
-	               CLV_E_UNIMPLEMENTED, "EXTRACTABLE");
+		       CLV_E_UNIMPLEMENTED, "EXTRACTABLE");
 	assert_int_equal(raw_count_objects(w), before);
 }
 
@@ -154,8 +162,8 @@ static void a_token_key_that_became_weaker_is_not_used(void **state)
 	world_token_key(w, &key);
 	world_seal(w, &key, "text", &sealed);
 	assert_int_equal(w->real->C_SetAttributeValue(
-	                         session, raw_find(w, session, CKO_SECRET_KEY, key.id), &wrap, 1),
-	                 CKR_OK);
+				 session, raw_find(w, session, CKO_SECRET_KEY, key.id), &wrap, 1),
+			 CKR_OK);
 	raw_close(w, session);
 	hsm_key_evict(w->hsm, key.id);
 	assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err), CLV_E_DATA_LOSS, "WRAP");
@@ -164,7 +172,7 @@ static void a_token_key_that_became_weaker_is_not_used(void **state)
 /* ---- damaged blobs ---- */
 
 static clv_rc use_blob(struct world *w, const struct hsm_keyref *parent, const uint8_t *blob,
-                       size_t len)
+		       size_t len)
 {
 	struct hsm_keyref key = {
 		.role = HSM_ROLE_VERSION, .parent = parent, .blob = blob, .blob_len = len
@@ -174,7 +182,7 @@ static clv_rc use_blob(struct world *w, const struct hsm_keyref *parent, const u
 
 	world_new_id(key.id);
 	return hsm_encrypt(w->hsm, grant(), &key, bytes_of("a"), bytes_of("text"), iv, &iv_len, out,
-	                   &w->err);
+			   &w->err);
 }
 
 static void a_flipped_bit_anywhere_in_a_blob_is_data_loss(void **state)
@@ -186,7 +194,7 @@ static void a_flipped_bit_anywhere_in_a_blob_is_data_loss(void **state)
 		memcpy(blob, w->version_blob.bytes, w->version_blob.len);
 		blob[i] ^= (uint8_t) (1u << i % 8);
 		assert_refused(w, use_blob(w, &w->ring, blob, w->version_blob.len), CLV_E_DATA_LOSS,
-		               "does not unwrap");
+			       "does not unwrap");
 	}
 	assert_int_equal(use_blob(w, &w->ring, w->version_blob.bytes, w->version_blob.len), CLV_OK);
 }
@@ -211,7 +219,7 @@ static void a_blob_of_another_parent_is_data_loss(void **state)
 
 	world_generate(w, HSM_ROLE_RING_KEK, &w->root, &blob, &other);
 	assert_refused(w, use_blob(w, &other, w->version_blob.bytes, w->version_blob.len),
-	               CLV_E_DATA_LOSS, "does not unwrap");
+		       CLV_E_DATA_LOSS, "does not unwrap");
 }
 
 /* The root's unwrap template forbids it before the bytes are looked at. */
@@ -220,7 +228,7 @@ static void a_root_unwraps_no_version(void **state)
 	struct world *w = *state;
 
 	assert_refused(w, use_blob(w, &w->root, w->version_blob.bytes, w->version_blob.len),
-	               CLV_E_UNIMPLEMENTED, "attributes");
+		       CLV_E_UNIMPLEMENTED, "attributes");
 }
 
 static void a_blob_of_another_token_is_data_loss(void **state)
@@ -230,14 +238,16 @@ static void a_blob_of_another_token_is_data_loss(void **state)
 	struct clv_err err;
 
 	assert_ok(w, hsm_softhsm_create(grant(), CLV_TEST_SHIM, w->dir, w->state, "other", "other",
-	                                other.uri, &w->err));
+					other.uri, &w->err));
 	other.hsm = NULL;
 	world_open(&other);
 	world_token_key(&other, &other.version);
-	if (use_blob(&other, &w->ring, w->version_blob.bytes, w->version_blob.len) != CLV_E_DATA_LOSS)
+	if (use_blob(&other, &w->ring, w->version_blob.bytes, w->version_blob.len) !=
+	    CLV_E_DATA_LOSS)
 		fail_msg("%s", other.err.text);
 	assert_rc(use_blob(w, &w->ring, w->version_blob.bytes, w->version_blob.len), CLV_OK);
-	assert_rc(hsm_key_destroy(other.hsm, grant(), HSM_ROLE_VERSION, other.version.id, &err), CLV_OK);
+	assert_rc(hsm_key_destroy(other.hsm, grant(), HSM_ROLE_VERSION, other.version.id, &err),
+		  CLV_OK);
 	world_close(&other);
 }
 
@@ -273,10 +283,10 @@ static void a_disabled_token_key_refuses_use(void **state)
 	for (int i = 0; i < 2; i++) { /* twice: it is no error to be where one wants to go */
 		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err));
 		assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err),
-		               CLV_E_FAILED_PRECONDITION, "may not be used");
+			       CLV_E_FAILED_PRECONDITION, "may not be used");
 		assert_rc(hsm_encrypt(w->hsm, grant(), &key, bytes_of("a"), bytes_of("t"), more.iv,
-		                      &more.iv_len, more.bytes, &w->err),
-		          CLV_E_FAILED_PRECONDITION);
+				      &more.iv_len, more.bytes, &w->err),
+			  CLV_E_FAILED_PRECONDITION);
 	}
 	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, true, &w->err));
 	assert_ok(w, world_unseal(w, &key, &sealed, "text", &w->err));
@@ -293,8 +303,8 @@ static void a_disabled_token_key_stays_so_when_the_token_is_opened_again(void **
 	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err));
 	world_close(w);
 	world_open(w);
-	assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err), CLV_E_FAILED_PRECONDITION,
-	               "may not be used");
+	assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err),
+		       CLV_E_FAILED_PRECONDITION, "may not be used");
 }
 
 static void enabling_a_key_that_is_not_there_is_data_loss(void **state)
@@ -304,7 +314,7 @@ static void enabling_a_key_that_is_not_there_is_data_loss(void **state)
 
 	world_new_id(id);
 	assert_refused(w, hsm_key_set_enabled(w->hsm, grant(), id, true, &w->err), CLV_E_DATA_LOSS,
-	               "gone");
+		       "gone");
 }
 
 static void two_objects_with_one_id_are_data_loss(void **state)
@@ -317,9 +327,10 @@ static void two_objects_with_one_id_are_data_loss(void **state)
 	world_seal(w, &key, "text", &sealed);
 	assert_ok(w, hsm_key_create(w->hsm, grant(), HSM_ROLE_VERSION, key.id, "double", &w->err));
 	hsm_key_evict(w->hsm, key.id);
-	assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err), CLV_E_DATA_LOSS, "two objects");
-	assert_refused(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err), CLV_E_DATA_LOSS,
-	               "two objects");
+	assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err), CLV_E_DATA_LOSS,
+		       "two objects");
+	assert_refused(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err),
+		       CLV_E_DATA_LOSS, "two objects");
 }
 
 static void destroying_ends_every_object_with_the_id(void **state)
@@ -330,7 +341,8 @@ static void destroying_ends_every_object_with_the_id(void **state)
 
 	world_new_id(id);
 	for (int i = 0; i < 9; i++)
-		assert_ok(w, hsm_key_create(w->hsm, grant(), HSM_ROLE_VERSION, id, "many", &w->err));
+		assert_ok(w,
+			  hsm_key_create(w->hsm, grant(), HSM_ROLE_VERSION, id, "many", &w->err));
 	assert_int_equal(raw_count_token_objects(w), before + 9);
 	assert_ok(w, hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION, id, &w->err));
 	assert_int_equal(raw_count_token_objects(w), before);
@@ -344,8 +356,8 @@ static void a_root_that_is_gone_is_data_loss(void **state)
 
 	world_new_id(stranger.id);
 	assert_refused(
-	        w, hsm_key_generate(w->hsm, grant(), HSM_ROLE_RING_KEK, &stranger, &blob, &w->err),
-	        CLV_E_DATA_LOSS, "gone from the token");
+		w, hsm_key_generate(w->hsm, grant(), HSM_ROLE_RING_KEK, &stranger, &blob, &w->err),
+		CLV_E_DATA_LOSS, "gone from the token");
 }
 
 int main(void)

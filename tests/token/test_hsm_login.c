@@ -185,7 +185,7 @@ static void a_flag_seen_while_connecting_again_stops_as_well(void **state)
 /* ---- killed while logging in ---- */
 
 static void check_old_secrets(struct world *w, const struct sealed *wrapped,
-                              const struct hsm_keyref *key, const struct sealed *in_token)
+			      const struct hsm_keyref *key, const struct sealed *in_token)
 {
 	world_open(w);
 	assert_ok(w, world_unseal(w, &w->version, wrapped, "under the old root", &w->err));
@@ -254,7 +254,7 @@ static void a_torn_token_file_is_put_back(void **state)
 int main(int argc, char **argv)
 {
 	static const struct child_mode modes[] = { { "open-once", child_open_once },
-		                                   { "open-for-ever", child_open_for_ever } };
+						   { "open-for-ever", child_open_for_ever } };
 	static const struct world_options closed = { .closed = true };
 	const struct CMUnitTest tests[] = {
 		token_test_with(a_refused_pin_is_presented_once_by_all_processes, &closed),

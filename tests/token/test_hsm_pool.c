@@ -174,13 +174,13 @@ static void *work(void *arg)
 	size_t iv_len;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		clv_rc rc = hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("a"), bytes_of("text"), iv,
-		                        &iv_len, out, &err);
+		clv_rc rc = hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("a"),
+					bytes_of("text"), iv, &iv_len, out, &err);
 
 		if (rc == CLV_OK)
 			rc = hsm_decrypt(w->hsm, grant(), &w->version, bytes_of("a"),
-			                 (struct clv_bytes){ iv, iv_len }, (struct clv_bytes){ out, 20 },
-			                 opened, &err);
+					 (struct clv_bytes){ iv, iv_len },
+					 (struct clv_bytes){ out, 20 }, opened, &err);
 		worker->failed += rc != CLV_OK || memcmp(opened, "text", 4) != 0;
 		if (i % 16 == (int) worker->number)
 			hsm_key_evict(w->hsm, i % 2 != 0 ? w->version.id : w->ring.id);
@@ -221,20 +221,24 @@ static void two_sessions_have_one_owner_each(void **state)
 int main(void)
 {
 	static const struct world_options one = { .max_sessions = 1 }, two = { .max_sessions = 2 },
-	                                  three = { .max_sessions = 3 },
-	                                  sixteen = { .max_sessions = 16 },
-	                                  waits = { .max_sessions = 2, .wait_ms = 150 },
-	                                  short_wait = { .wait_ms = 300 };
+					  three = { .max_sessions = 3 },
+					  sixteen = { .max_sessions = 16 },
+					  waits = { .max_sessions = 2, .wait_ms = 150 },
+					  short_wait = { .wait_ms = 300 };
 	const struct CMUnitTest tests[] = {
 		token_test_with(everything_works_with_one_session, &one),
 		token_test_with(everything_works_with_two_sessions, &two),
 		token_test_with(everything_works_with_three_sessions, &three),
 		token_test_with(everything_works_with_sixteen_sessions, &sixteen),
 		token_test(a_limit_that_the_token_tells_is_kept),
-		token_test_with(a_limit_of_five_that_the_token_does_not_tell_is_lived_with, &short_wait),
-		token_test_with(a_limit_of_three_that_the_token_does_not_tell_is_lived_with, &short_wait),
-		token_test_with(a_limit_of_two_that_the_token_does_not_tell_is_lived_with, &short_wait),
-		token_test_with(a_limit_of_one_that_the_token_does_not_tell_is_lived_with, &short_wait),
+		token_test_with(a_limit_of_five_that_the_token_does_not_tell_is_lived_with,
+				&short_wait),
+		token_test_with(a_limit_of_three_that_the_token_does_not_tell_is_lived_with,
+				&short_wait),
+		token_test_with(a_limit_of_two_that_the_token_does_not_tell_is_lived_with,
+				&short_wait),
+		token_test_with(a_limit_of_one_that_the_token_does_not_tell_is_lived_with,
+				&short_wait),
 		token_test_with(no_free_session_in_time_is_resource_exhausted, &waits),
 		token_test_with(who_waits_gets_the_session_that_is_given_back, &two),
 		token_test(a_session_has_one_owner),

@@ -92,7 +92,8 @@ static void softhsm_is_what_it_is_known_to_be(void **state)
 		const struct clv_probe_row *row = probe_row(&probe, known[i].name);
 
 		if (row->result != known[i].result || strstr(row->note, known[i].note) == NULL)
-			fail_msg("%s: %s, %s", row->name, clv_probe_result_name(row->result), row->note);
+			fail_msg("%s: %s, %s", row->name, clv_probe_result_name(row->result),
+				 row->note);
 	}
 	assert_string_equal(probe.validation_note, "not a validated module");
 	assert_false(probe.validated_module);
@@ -127,10 +128,11 @@ static void a_token_that_cannot_wrap_is_refused_with_the_reason(void **state)
 	world_close(w);
 	world_open(w);
 	assert_ok(w, hsm_probe(w->hsm, true, &probe, &w->err));
-	assert_int_equal(probe_row(&probe, "can hold Claviger's key hierarchy")->result, CLV_PROBE_NO);
-	assert_refused(w,
-	               hsm_key_generate(w->hsm, grant(), HSM_ROLE_RING_KEK, &w->root, &blob, &w->err),
-	               CLV_E_UNIMPLEMENTED, "it wraps no key");
+	assert_int_equal(probe_row(&probe, "can hold Claviger's key hierarchy")->result,
+			 CLV_PROBE_NO);
+	assert_refused(
+		w, hsm_key_generate(w->hsm, grant(), HSM_ROLE_RING_KEK, &w->root, &blob, &w->err),
+		CLV_E_UNIMPLEMENTED, "it wraps no key");
 }
 
 static void a_token_without_gcm_is_refused_with_the_reason(void **state)
@@ -141,12 +143,12 @@ static void a_token_without_gcm_is_refused_with_the_reason(void **state)
 	w->shim->hide(CKM_AES_GCM);
 	world_close(w);
 	world_open(w);
-	assert_refused(w,
-	               hsm_key_generate(w->hsm, grant(), HSM_ROLE_VERSION, &w->ring, &blob, &w->err),
-	               CLV_E_UNIMPLEMENTED, "no AES-GCM");
-	assert_rc(hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("a"), bytes_of("t"), blob.bytes,
-	                      &blob.len, blob.bytes + 64, &w->err),
-	          CLV_E_UNIMPLEMENTED);
+	assert_refused(
+		w, hsm_key_generate(w->hsm, grant(), HSM_ROLE_VERSION, &w->ring, &blob, &w->err),
+		CLV_E_UNIMPLEMENTED, "no AES-GCM");
+	assert_rc(hsm_encrypt(w->hsm, grant(), &w->version, bytes_of("a"), bytes_of("t"),
+			      blob.bytes, &blob.len, blob.bytes + 64, &w->err),
+		  CLV_E_UNIMPLEMENTED);
 }
 
 int main(void)
@@ -154,7 +156,8 @@ int main(void)
 	static const struct world_options one_session = { .max_sessions = 1 };
 	const struct CMUnitTest tests[] = {
 		token_test(a_probe_leaves_nothing_on_the_token),
-		token_test_with(a_probe_with_one_session_leaves_nothing_and_harms_nothing, &one_session),
+		token_test_with(a_probe_with_one_session_leaves_nothing_and_harms_nothing,
+				&one_session),
 		token_test(a_probe_that_fails_leaves_nothing),
 		token_test(softhsm_is_what_it_is_known_to_be),
 		token_test(hidden_mechanisms_show_in_the_probe),

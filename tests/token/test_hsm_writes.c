@@ -133,7 +133,8 @@ static void a_key_made_before_the_kill_is_not_undone_by_old_copies(void **state)
 	world_close(w);
 	world_open(w);
 	assert_ok(w, world_unseal(w, &later, &sealed, "later", &w->err));
-	assert_refused(w, world_unseal(w, &key, &sealed, "later", &w->err), CLV_E_DATA_LOSS, "gone");
+	assert_refused(w, world_unseal(w, &key, &sealed, "later", &w->err), CLV_E_DATA_LOSS,
+		       "gone");
 }
 
 int main(int argc, char **argv)

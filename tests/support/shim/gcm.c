@@ -95,7 +95,7 @@ CK_RV own_C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT
 }
 
 CK_RV own_C_Encrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
-                    CK_ULONG *out_len)
+		    CK_ULONG *out_len)
 {
 	struct pending *p = pending_of(session);
 	CK_ULONG room = *out_len;
@@ -145,7 +145,7 @@ CK_RV own_C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT
 }
 
 CK_RV own_C_Decrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
-                    CK_ULONG *out_len)
+		    CK_ULONG *out_len)
 {
 	struct pending *p = pending_of(session);
 	CK_MECHANISM mech = { CKM_AES_GCM, NULL, sizeof(CK_GCM_PARAMS) };

@@ -15,7 +15,7 @@ struct shim_call {
 
 /* state.c: counts, faults, and what is open */
 struct shim_call shim_begin(enum shim_function function, CK_SESSION_HANDLE session,
-                            const CK_MECHANISM *mech);
+			    const CK_MECHANISM *mech);
 CK_RV shim_end(const struct shim_call *call, CK_RV rv);
 CK_RV shim_may_open(void);
 void shim_opened(CK_SESSION_HANDLE session);

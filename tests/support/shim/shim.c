@@ -15,7 +15,7 @@ static struct {
 
 static void load_real(void)
 {
-	CK_RV (*get_list)(CK_FUNCTION_LIST **list);
+	CK_RV (*get_list)(CK_FUNCTION_LIST * *list);
 	void *dl = dlopen(real.path, RTLD_NOW | RTLD_LOCAL);
 
 	if (dl != NULL) {
@@ -66,7 +66,7 @@ CK_RV own_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 }
 
 CK_RV own_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *app, CK_NOTIFY notify,
-                        CK_SESSION_HANDLE *session)
+			CK_SESSION_HANDLE *session)
 {
 	CK_RV rv = shim_may_open();
 
@@ -92,7 +92,7 @@ CK_RV own_C_CloseAllSessions(CK_SLOT_ID slot)
 }
 
 CK_RV own_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *tpl, CK_ULONG n,
-                         CK_OBJECT_HANDLE *obj)
+			 CK_OBJECT_HANDLE *obj)
 {
 	CK_RV rv = shim_real()->C_CreateObject(session, tpl, n, obj);
 
@@ -102,7 +102,7 @@ CK_RV own_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *tpl, CK_ULONG 
 }
 
 CK_RV own_C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE from, CK_ATTRIBUTE *tpl,
-                       CK_ULONG n, CK_OBJECT_HANDLE *obj)
+		       CK_ULONG n, CK_OBJECT_HANDLE *obj)
 {
 	CK_RV rv = shim_real()->C_CopyObject(session, from, tpl, n, obj);
 
@@ -111,8 +111,8 @@ CK_RV own_C_CopyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE from, CK_ATTR
 	return rv;
 }
 
-CK_RV own_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_ATTRIBUTE *tpl, CK_ULONG n,
-                        CK_OBJECT_HANDLE *obj)
+CK_RV own_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_ATTRIBUTE *tpl,
+			CK_ULONG n, CK_OBJECT_HANDLE *obj)
 {
 	CK_RV rv = shim_real()->C_GenerateKey(session, mech, tpl, n, obj);
 
@@ -122,11 +122,11 @@ CK_RV own_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_ATTRIB
 }
 
 CK_RV own_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_ATTRIBUTE *pub,
-                            CK_ULONG n_pub, CK_ATTRIBUTE *priv, CK_ULONG n_priv,
-                            CK_OBJECT_HANDLE *pub_obj, CK_OBJECT_HANDLE *priv_obj)
+			    CK_ULONG n_pub, CK_ATTRIBUTE *priv, CK_ULONG n_priv,
+			    CK_OBJECT_HANDLE *pub_obj, CK_OBJECT_HANDLE *priv_obj)
 {
 	CK_RV rv = shim_real()->C_GenerateKeyPair(session, mech, pub, n_pub, priv, n_priv, pub_obj,
-	                                          priv_obj);
+						  priv_obj);
 
 	if (rv == CKR_OK) {
 		shim_made(SHIM_C_GenerateKeyPair, session, *pub_obj);
@@ -135,8 +135,9 @@ CK_RV own_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_AT
 	return rv;
 }
 
-CK_RV own_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT_HANDLE kek, CK_BYTE *in,
-                      CK_ULONG in_len, CK_ATTRIBUTE *tpl, CK_ULONG n, CK_OBJECT_HANDLE *obj)
+CK_RV own_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT_HANDLE kek,
+		      CK_BYTE *in, CK_ULONG in_len, CK_ATTRIBUTE *tpl, CK_ULONG n,
+		      CK_OBJECT_HANDLE *obj)
 {
 	CK_RV rv = shim_real()->C_UnwrapKey(session, mech, kek, in, in_len, tpl, n, obj);
 
@@ -146,7 +147,7 @@ CK_RV own_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT_H
 }
 
 CK_RV own_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT_HANDLE base,
-                      CK_ATTRIBUTE *tpl, CK_ULONG n, CK_OBJECT_HANDLE *obj)
+		      CK_ATTRIBUTE *tpl, CK_ULONG n, CK_OBJECT_HANDLE *obj)
 {
 	CK_RV rv = shim_real()->C_DeriveKey(session, mech, base, tpl, n, obj);
 
@@ -165,7 +166,7 @@ CK_RV own_C_DestroyObject(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj)
 }
 
 CK_RV own_C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj, CK_ATTRIBUTE *tpl,
-                              CK_ULONG n)
+			      CK_ULONG n)
 {
 	CK_RV rv = shim_real()->C_GetAttributeValue(session, obj, tpl, n);
 

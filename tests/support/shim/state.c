@@ -84,12 +84,9 @@ static struct session *session_locked(CK_SESSION_HANDLE handle)
 static const struct {
 	enum shim_function begins, ends;
 } operations[] = {
-	{ SHIM_C_EncryptInit, SHIM_C_Encrypt },
-	{ SHIM_C_DecryptInit, SHIM_C_Decrypt },
-	{ SHIM_C_SignInit, SHIM_C_Sign },
-	{ SHIM_C_VerifyInit, SHIM_C_Verify },
-	{ SHIM_C_DigestInit, SHIM_C_Digest },
-	{ SHIM_C_FindObjectsInit, SHIM_C_FindObjectsFinal },
+	{ SHIM_C_EncryptInit, SHIM_C_Encrypt }, { SHIM_C_DecryptInit, SHIM_C_Decrypt },
+	{ SHIM_C_SignInit, SHIM_C_Sign },       { SHIM_C_VerifyInit, SHIM_C_Verify },
+	{ SHIM_C_DigestInit, SHIM_C_Digest },   { SHIM_C_FindObjectsInit, SHIM_C_FindObjectsFinal },
 };
 
 static void note_operation_locked(struct session *session, enum shim_function function, CK_RV rv)
@@ -118,7 +115,8 @@ CK_RV shim_may_open(void)
 	CK_RV rv;
 
 	lock();
-	rv = st.most_sessions != 0 && st.n_sessions >= st.most_sessions ? CKR_SESSION_COUNT : CKR_OK;
+	rv = st.most_sessions != 0 && st.n_sessions >= st.most_sessions ? CKR_SESSION_COUNT
+									: CKR_OK;
 	unlock();
 	return rv;
 }
@@ -183,7 +181,8 @@ void shim_made(enum shim_function maker, CK_SESSION_HANDLE session, CK_OBJECT_HA
 		if (st.objects == NULL)
 			abort();
 	}
-	st.objects[st.n_objects++] = (struct object){ handle, session, maker, on_token != CK_FALSE };
+	st.objects[st.n_objects++] =
+		(struct object){ handle, session, maker, on_token != CK_FALSE };
 	unlock();
 }
 
@@ -210,7 +209,7 @@ static unsigned kill_sessions(bool only_keepers)
 
 		for (size_t j = 0; j < st.n_objects; j++)
 			keeper |= !st.objects[j].on_token &&
-			          st.objects[j].session == st.sessions[i].handle;
+				  st.objects[j].session == st.sessions[i].handle;
 		if (st.sessions[i].handle != 0 && (keeper || !only_keepers))
 			victim[n++] = st.sessions[i].handle;
 	}
@@ -260,14 +259,14 @@ static uint64_t next_random_locked(void)
 /* Never a PIN code: that would be told once and remembered for good. */
 static CK_RV chaos_locked(enum shim_function function, unsigned *how)
 {
-	static const CK_RV sick[] = { CKR_GENERAL_ERROR,       CKR_DEVICE_ERROR,
-		                      CKR_DEVICE_ERROR,        CKR_SESSION_HANDLE_INVALID,
-		                      CKR_SESSION_CLOSED,      CKR_KEY_HANDLE_INVALID,
-		                      CKR_OPERATION_ACTIVE,    CKR_DEVICE_REMOVED,
-		                      CKR_TOKEN_NOT_PRESENT,   CKR_CRYPTOKI_NOT_INITIALIZED,
-		                      CKR_USER_NOT_LOGGED_IN,  CKR_SESSION_COUNT,
-		                      CKR_DEVICE_MEMORY,       CKR_HOST_MEMORY,
-		                      CKR_FUNCTION_FAILED,     CKR_OBJECT_HANDLE_INVALID };
+	static const CK_RV sick[] = { CKR_GENERAL_ERROR,      CKR_DEVICE_ERROR,
+				      CKR_DEVICE_ERROR,       CKR_SESSION_HANDLE_INVALID,
+				      CKR_SESSION_CLOSED,     CKR_KEY_HANDLE_INVALID,
+				      CKR_OPERATION_ACTIVE,   CKR_DEVICE_REMOVED,
+				      CKR_TOKEN_NOT_PRESENT,  CKR_CRYPTOKI_NOT_INITIALIZED,
+				      CKR_USER_NOT_LOGGED_IN, CKR_SESSION_COUNT,
+				      CKR_DEVICE_MEMORY,      CKR_HOST_MEMORY,
+				      CKR_FUNCTION_FAILED,    CKR_OBJECT_HANDLE_INVALID };
 
 	if (st.chaos_one_in == 0 || function == SHIM_C_Initialize || function == SHIM_C_Finalize ||
 	    next_random_locked() % st.chaos_one_in != 0)
@@ -285,7 +284,8 @@ static CK_RV fault_locked(enum shim_function function, unsigned *how)
 	for (size_t i = 0; i < FAULTS_MAX; i++) {
 		struct fault *fault = &st.faults[i];
 
-		if (fault->left == 0 || (fault->function != SHIM_ANY && fault->function != function))
+		if (fault->left == 0 ||
+		    (fault->function != SHIM_ANY && fault->function != function))
 			continue;
 		if (--fault->left != 0)
 			continue;
@@ -321,7 +321,7 @@ static void sleep_us(unsigned us)
 }
 
 struct shim_call shim_begin(enum shim_function function, CK_SESSION_HANDLE handle,
-                            const CK_MECHANISM *mech)
+			    const CK_MECHANISM *mech)
 {
 	struct shim_call call = { .function = function, .session = handle };
 	void (*hook)(void *arg);
