@@ -56,7 +56,7 @@ static void key_name(unsigned number, char name[CLV_NAME_MAX])
 /* ---- the one who is killed */
 
 struct worker {
-	int to;		/* notes */
+	int to;         /* notes */
 	unsigned first; /* number of its first ring and key */
 	unsigned seed;
 };
@@ -74,8 +74,9 @@ static void make_key(struct home_world *w, struct note *note)
 	char name[CLV_NAME_MAX];
 
 	key_name(note->number, name);
-	assert_ok(w, world_new_key(w, name,
-				   note->what == 't' ? CLV_RESIDENCY_TOKEN : CLV_RESIDENCY_WRAPPED));
+	assert_ok(w,
+		  world_new_key(w, name,
+				note->what == 't' ? CLV_RESIDENCY_TOKEN : CLV_RESIDENCY_WRAPPED));
 	assert_ok(w, world_encrypt(w, name, "text", &out));
 	note->len = out.len;
 	memcpy(note->ciphertext, out.data, out.len);
@@ -111,7 +112,8 @@ static void do_one(struct home_world *w, const struct worker *worker, struct not
 	}
 	tell(worker, note, 'd');
 	if (note->what == 'w' || note->what == 't')
-		keys[note->number].made = DONE; /* may be switched now; the notes will say the same */
+		keys[note->number].made =
+			DONE; /* may be switched now; the notes will say the same */
 }
 
 /* A key that was made, by this process or one before; NULL: not hit this time. */
@@ -131,7 +133,9 @@ static void work_until_killed(struct home_world *w, void *arg)
 	world_open(w);
 	for (;;) {
 		static const char kinds[] = "rwtededed";
-		struct note note = { .what = kinds[(unsigned) rand_r(&seed) / 64 % (sizeof kinds - 1)] };
+		struct note note = {
+			.what = kinds[(unsigned) rand_r(&seed) / 64 % (sizeof kinds - 1)]
+		};
 
 		if (strchr("rwt", note.what) != NULL)
 			note.number = next++;
@@ -304,8 +308,8 @@ static struct key *shared_keys(void)
 	return at;
 }
 
-static void whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done(
-	struct home_world *w)
+static void
+whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done(struct home_world *w)
 {
 	unsigned seed = world_env("CLAVIGER_SEED", (unsigned) clv_time_now()), first = 0;
 	unsigned kills = world_env("CLAVIGER_SOAK_KILLS", N_KILLS);
@@ -326,7 +330,8 @@ static void whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_hal
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		home_test(whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done),
+		home_test(
+			whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done),
 	};
 	return cmocka_run_group_tests_name("crash", tests, home_group_set_up, home_group_tear_down);
 }

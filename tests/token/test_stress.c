@@ -19,7 +19,7 @@
 #define N_THREADS 8
 #define SECONDS 10
 #define HANG_SECONDS 20 /* no call takes so long */
-#define N_NEW 10	/* of each kind: each is made by one thread and used by all */
+#define N_NEW 10        /* of each kind: each is made by one thread and used by all */
 
 struct caller {
 	struct home_world w; /* a copy: its own error */
@@ -32,7 +32,7 @@ struct caller {
 /* What each verb may say when others switch and make the same things. */
 static const struct {
 	const char *verb, *resource; /* "%u": a number below N_NEW */
-	clv_rc also;		     /* besides CLV_OK */
+	clv_rc also;                 /* besides CLV_OK */
 } plays[] = {
 	{ "encrypt", WRAPPED, CLV_E_FAILED_PRECONDITION },
 	{ "decrypt", WRAPPED, CLV_E_FAILED_PRECONDITION },
@@ -145,5 +145,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		home_test(threads_on_one_context_call_everything),
 	};
-	return cmocka_run_group_tests_name("stress", tests, home_group_set_up, home_group_tear_down);
+	return cmocka_run_group_tests_name("stress", tests, home_group_set_up,
+					   home_group_tear_down);
 }

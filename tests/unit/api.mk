@@ -59,3 +59,5 @@ tests_token_test_stress_SOURCES = tests/token/test_stress.c $(home_verbs) $(home
 tests_token_test_stress_CPPFLAGS = $(home_cppflags)
 tests_token_test_stress_LDADD = $(test_libs)
 endif
+
+soak_scripts += tests/soak/api.sh
