@@ -36,9 +36,9 @@
 #define TOKEN KEY("token")
 
 struct home_world {
-	char dir[256];  /* a private folder */
-	char home[300]; /* the home in it */
-	struct clv_ctx *ctx; /* of world_open() */
+	char dir[256];        /* a private folder */
+	char home[300];       /* the home in it */
+	struct clv_ctx *ctx;  /* of world_open() */
 	unsigned deadline_ms; /* for world_open(); 0: the library's */
 	struct clv_err err;
 	void (*body)(struct home_world *w);
@@ -49,7 +49,10 @@ typedef void (*home_body)(struct home_world *w);
 #define home_test(fn)                                                                              \
 	{                                                                                          \
 		.name = #fn, .test_func = home_run, .setup_func = home_set_up,                     \
-		.teardown_func = home_tear_down, .initial_state = &(home_body){ fn }               \
+		.teardown_func = home_tear_down, .initial_state = &(home_body)                     \
+		{                                                                                  \
+			fn                                                                         \
+		}                                                                                  \
 	}
 int home_set_up(void **state);
 int home_tear_down(void **state);
@@ -69,8 +72,8 @@ const char *world_path(const struct home_world *w, const char *name);
 
 /* Runs `fn` in a child, which ends with 0 when it returns. */
 pid_t world_fork(struct home_world *w, void (*fn)(struct home_world *w, void *arg), void *arg);
-void world_wait(pid_t child);          /* it must end with 0 */
-void world_kill(pid_t child);          /* SIGKILL, and waits */
+void world_wait(pid_t child); /* it must end with 0 */
+void world_kill(pid_t child); /* SIGKILL, and waits */
 void world_in_child(struct home_world *w, void (*fn)(struct home_world *w, void *arg), void *arg);
 
 /* The number that an SQL statement gives, on a connection of its own; world_sql(): just runs it. */

@@ -71,7 +71,8 @@ static void print_object(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 
 	for (size_t i = 0; i < sizeof a / sizeof a[0]; i++) {
 		if (fn->C_GetAttributeValue(session, object, &a[i], 1) != CKR_OK)
-			a[i].ulValueLen = 0; /* data objects have no id, public keys do not decrypt */
+			a[i].ulValueLen =
+				0; /* data objects have no id, public keys do not decrypt */
 	}
 	printf("%s %c%c ", class_name(class), encrypt ? 'E' : '-', decrypt ? 'D' : '-');
 	for (CK_ULONG i = 0; i < a[1].ulValueLen; i++)
@@ -107,7 +108,7 @@ static void print_slot(const char *home, CK_SLOT_ID slot)
 
 int main(int argc, char **argv)
 {
-	CK_RV (*get_list)(CK_FUNCTION_LIST **list);
+	CK_RV (*get_list)(CK_FUNCTION_LIST * *list);
 	CK_SLOT_ID slots[64];
 	CK_ULONG n = 64;
 	char conf[1024];

@@ -109,10 +109,10 @@ static void use_hands_out_nothing_and_works_again_without_reopening(struct home_
 
 static void looking_fails_without_an_entry_too(struct home_world *w)
 {
-	static const char *const looks[] = { "key_ring_get", "key_ring_list", "key_get",
-					     "key_list", "version_get", "version_list",
-					     "location_get", "location_list", "token_list",
-					     "token_list_all", "token_status", "status_get" };
+	static const char *const looks[] = { "key_ring_get",   "key_ring_list", "key_get",
+					     "key_list",       "version_get",   "version_list",
+					     "location_get",   "location_list", "token_list",
+					     "token_list_all", "token_status",  "status_get" };
 
 	fill(w, 0);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(looks); i++) {

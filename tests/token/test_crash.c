@@ -56,7 +56,7 @@ static void key_name(unsigned number, char name[CLV_NAME_MAX])
 /* ---- the one who is killed */
 
 struct worker {
-	int to;		/* notes */
+	int to;         /* notes */
 	unsigned first; /* number of its first ring and key */
 	unsigned seed;
 };
@@ -74,8 +74,9 @@ static void make_key(struct home_world *w, struct note *note)
 	char name[CLV_NAME_MAX];
 
 	key_name(note->number, name);
-	assert_ok(w, world_new_key(w, name,
-				   note->what == 't' ? CLV_RESIDENCY_TOKEN : CLV_RESIDENCY_WRAPPED));
+	assert_ok(w,
+		  world_new_key(w, name,
+				note->what == 't' ? CLV_RESIDENCY_TOKEN : CLV_RESIDENCY_WRAPPED));
 	assert_ok(w, world_encrypt(w, name, "text", &out));
 	note->len = out.len;
 	memcpy(note->ciphertext, out.data, out.len);
@@ -111,7 +112,8 @@ static void do_one(struct home_world *w, const struct worker *worker, struct not
 	}
 	tell(worker, note, 'd');
 	if (note->what == 'w' || note->what == 't')
-		keys[note->number].made = DONE; /* may be switched now; the notes will say the same */
+		keys[note->number].made =
+			DONE; /* may be switched now; the notes will say the same */
 }
 
 /* A key that was made, by this process or one before; NULL: not hit this time. */
@@ -131,7 +133,9 @@ static void work_until_killed(struct home_world *w, void *arg)
 	world_open(w);
 	for (;;) {
 		static const char kinds[] = "rwtededed";
-		struct note note = { .what = kinds[(unsigned) rand_r(&seed) / 64 % (sizeof kinds - 1)] };
+		struct note note = {
+			.what = kinds[(unsigned) rand_r(&seed) / 64 % (sizeof kinds - 1)]
+		};
 
 		if (strchr("rwt", note.what) != NULL)
 			note.number = next++;
@@ -211,6 +215,17 @@ static void check_key(struct home_world *w, unsigned number)
 	clv_buf_done(&out);
 }
 
+/* Its KEK works. */
+static void try_ring(struct home_world *w, const char *ring)
+{
+	char name[CLV_NAME_MAX + 32];
+	struct clv_key key;
+
+	snprintf(name, sizeof name, "%s/cryptoKeys/try", ring);
+	if (clv_key_get(w->ctx, NULL, name, &key, &w->err) != CLV_OK)
+		assert_ok(w, world_new_key(w, name, CLV_RESIDENCY_WRAPPED));
+}
+
 static void check_ring(struct home_world *w, unsigned number)
 {
 	struct clv_key_ring ring;
@@ -221,9 +236,7 @@ static void check_ring(struct home_world *w, unsigned number)
 	rc = clv_key_ring_get(w->ctx, NULL, name, &ring, &w->err);
 	if (rings[number].made != BEGUN || rc != CLV_E_NOT_FOUND) {
 		assert_ok(w, rc);
-		strcat(name, "/cryptoKeys/try"); /* its KEK works */
-		if (clv_key_get(w->ctx, NULL, name, &(struct clv_key){ 0 }, &w->err) != CLV_OK)
-			assert_ok(w, world_new_key(w, name, CLV_RESIDENCY_WRAPPED));
+		try_ring(w, name);
 		rings[number].made = DONE;
 	} else {
 		rings[number].made = NOTHING;
@@ -304,8 +317,8 @@ static struct key *shared_keys(void)
 	return at;
 }
 
-static void whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done(
-	struct home_world *w)
+static void
+whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done(struct home_world *w)
 {
 	unsigned seed = world_env("CLAVIGER_SEED", (unsigned) clv_time_now()), first = 0;
 	unsigned kills = world_env("CLAVIGER_SOAK_KILLS", N_KILLS);
@@ -326,7 +339,8 @@ static void whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_hal
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		home_test(whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done),
+		home_test(
+			whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done),
 	};
 	return cmocka_run_group_tests_name("crash", tests, home_group_set_up, home_group_tear_down);
 }

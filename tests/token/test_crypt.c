@@ -53,7 +53,8 @@ static void round_trip(struct home_world *w, const char *name, struct clv_bytes 
 	struct clv_buf ciphertext = { 0 };
 	char used[CLV_NAME_MAX], opened[CLV_NAME_MAX];
 
-	assert_ok(w, clv_encrypt(w->ctx, NULL, name, plaintext, no_aad, &ciphertext, used, &w->err));
+	assert_ok(w,
+		  clv_encrypt(w->ctx, NULL, name, plaintext, no_aad, &ciphertext, used, &w->err));
 	assert_ok(w, clv_decrypt(w->ctx, NULL, name, clv_buf_view(&ciphertext), no_aad, &back,
 				 opened, &w->err));
 	assert_int_equal(clv_secret_len(back), plaintext.len);
@@ -69,8 +70,9 @@ static void round_trip(struct home_world *w, const char *name, struct clv_bytes 
 
 static void plaintexts_of_every_length_come_back(struct home_world *w)
 {
-	static const size_t lengths[] = { 0, 1, 15, 16, 17, 32, 4096, CLV_PLAINTEXT_MAX - 1,
-					  CLV_PLAINTEXT_MAX };
+	static const size_t lengths[] = {
+		0, 1, 15, 16, 17, 32, 4096, CLV_PLAINTEXT_MAX - 1, CLV_PLAINTEXT_MAX
+	};
 	uint8_t *bytes = malloc(CLV_PLAINTEXT_MAX);
 
 	assert_non_null(bytes);
@@ -183,9 +185,9 @@ static void what_is_too_long_is_an_invalid_argument(struct home_world *w)
 		       "plaintext is too long: 65537 bytes, at most 65536");
 	assert_refused(w, encrypt(w, WRAPPED, bytes_of(MARKER), long_aad, &out),
 		       CLV_E_INVALID_ARGUMENT, "authenticated data is too long: 65537 bytes");
-	assert_refused(w, decrypt(w, WRAPPED, (struct clv_bytes){ bytes, CLV_CIPHERTEXT_MAX + 1 },
-				  no_aad),
-		       CLV_E_INVALID_ARGUMENT, "ciphertext is too long: 65793 bytes");
+	assert_refused(
+		w, decrypt(w, WRAPPED, (struct clv_bytes){ bytes, CLV_CIPHERTEXT_MAX + 1 }, no_aad),
+		CLV_E_INVALID_ARGUMENT, "ciphertext is too long: 65793 bytes");
 	assert_refused(w, decrypt(w, WRAPPED, bytes_of(MARKER), long_aad), CLV_E_INVALID_ARGUMENT,
 		       "authenticated data is too long: 65537 bytes");
 	assert_int_equal(out.len, 0);
@@ -223,11 +225,12 @@ static void aad_of_64_kib_is_bound(struct home_world *w)
 
 	world_open(w);
 	assert_ok(w, encrypt(w, WRAPPED, no_aad, (struct clv_bytes){ aad, CLV_AAD_MAX }, &out));
-	assert_ok(w, decrypt(w, WRAPPED, clv_buf_view(&out), (struct clv_bytes){ aad, CLV_AAD_MAX }));
+	assert_ok(w,
+		  decrypt(w, WRAPPED, clv_buf_view(&out), (struct clv_bytes){ aad, CLV_AAD_MAX }));
 	aad[CLV_AAD_MAX - 1] = 1;
-	assert_refused(w, decrypt(w, WRAPPED, clv_buf_view(&out),
-				  (struct clv_bytes){ aad, CLV_AAD_MAX }),
-		       CLV_E_INVALID_ARGUMENT, "the ciphertext is invalid");
+	assert_refused(
+		w, decrypt(w, WRAPPED, clv_buf_view(&out), (struct clv_bytes){ aad, CLV_AAD_MAX }),
+		CLV_E_INVALID_ARGUMENT, "the ciphertext is invalid");
 	clv_buf_done(&out);
 	free(aad);
 }
@@ -239,7 +242,8 @@ static void make_other_places(struct home_world *w)
 	struct clv_location location;
 	struct clv_key_ring ring;
 
-	assert_ok(w, clv_location_create_softhsm(w->ctx, NULL, ELSEWHERE, NULL, &location, &w->err));
+	assert_ok(w,
+		  clv_location_create_softhsm(w->ctx, NULL, ELSEWHERE, NULL, &location, &w->err));
 	assert_ok(w, clv_key_ring_create(w->ctx, NULL, ELSEWHERE "/keyRings/r", &ring, &w->err));
 	assert_ok(w, clv_key_ring_create(w->ctx, NULL, LOCATION "/keyRings/s", &ring, &w->err));
 	assert_ok(w, world_new_key(w, KEY("other"), CLV_RESIDENCY_WRAPPED));
@@ -247,8 +251,8 @@ static void make_other_places(struct home_world *w)
 				   CLV_RESIDENCY_WRAPPED));
 	assert_ok(w, world_new_key(w, ELSEWHERE "/keyRings/r/cryptoKeys/wrapped",
 				   CLV_RESIDENCY_WRAPPED));
-	assert_ok(w, world_new_key(w, ELSEWHERE "/keyRings/r/cryptoKeys/token",
-				   CLV_RESIDENCY_TOKEN));
+	assert_ok(w,
+		  world_new_key(w, ELSEWHERE "/keyRings/r/cryptoKeys/token", CLV_RESIDENCY_TOKEN));
 }
 
 static const char *const all_keys[] = { WRAPPED,
@@ -269,10 +273,11 @@ static void ciphertext_opens_under_no_other_key_ring_or_location(struct home_wor
 		for (size_t to = 0; to < CLV_ARRAY_LEN(all_keys); to++) {
 			if (to == from)
 				continue;
-			assert_refused(w, decrypt(w, all_keys[to], clv_buf_view(&out), no_aad),
-				       CLV_E_INVALID_ARGUMENT,
-				       "Decryption failed: verify that 'name' refers to the correct "
-				       "CryptoKey.");
+			assert_refused(
+				w, decrypt(w, all_keys[to], clv_buf_view(&out), no_aad),
+				CLV_E_INVALID_ARGUMENT,
+				"Decryption failed: verify that 'name' refers to the correct "
+				"CryptoKey.");
 		}
 		assert_ok(w, world_decrypt(w, all_keys[from], &out, MARKER));
 		clv_buf_done(&out);

@@ -40,7 +40,8 @@ static json_t *last_entry(struct home_world *w)
 static void assert_member(const json_t *entry, const char *name, const char *value)
 {
 	const char *text = json_string_value(json_object_get(entry, name));
-	const char *there = text != NULL ? text : "(none)", *wanted = value != NULL ? value : "(none)";
+	const char *there = text != NULL ? text : "(none)",
+		   *wanted = value != NULL ? value : "(none)";
 
 	if (strcmp(there, wanted) != 0)
 		fail_msg("%s is %s instead of %s", name, there, wanted);
@@ -92,9 +93,10 @@ static void stranger_is_denied_every_verb_and_learns_nothing(struct home_world *
 static void stranger_changes_nothing(struct home_world *w)
 {
 	int64_t before, after;
-	const char *sum = "SELECT (SELECT count(*) FROM locations) * 1000000"
-			  " + (SELECT count(*) FROM key_rings) * 10000"
-			  " + (SELECT count(*) FROM crypto_keys) * 100 + (SELECT sum(state) FROM versions)";
+	const char *sum =
+		"SELECT (SELECT count(*) FROM locations) * 1000000"
+		" + (SELECT count(*) FROM key_rings) * 10000"
+		" + (SELECT count(*) FROM crypto_keys) * 100 + (SELECT sum(state) FROM versions)";
 
 	world_open(w);
 	before = world_count(w, sum);
@@ -133,7 +135,8 @@ static void names_near_the_owners_are_strangers_too(struct home_world *w)
 static void caller_without_a_usable_name_is_refused(struct home_world *w)
 {
 	char too_long[CLV_PRINCIPAL_MAX + 1];
-	const struct clv_caller nameless = { .principal = NULL }, lengthy = { .principal = too_long };
+	const struct clv_caller nameless = { .principal = NULL },
+				lengthy = { .principal = too_long };
 
 	memset(too_long, 'a', sizeof too_long);
 	too_long[CLV_PRINCIPAL_MAX] = '\0';
@@ -213,7 +216,8 @@ static void play(struct home_world *w, size_t i, const char *owner)
 	json_t *entry;
 
 	if (rc != story[i].outcome)
-		fail_msg("%s %s: %s %s", verb->name, story[i].resource, clv_rc_name(rc), w->err.text);
+		fail_msg("%s %s: %s %s", verb->name, story[i].resource, clv_rc_name(rc),
+			 w->err.text);
 	if (count_entries(w) != before + 1)
 		fail_msg("%s %s left %zu entries", verb->name, story[i].resource,
 			 count_entries(w) - before);
@@ -258,7 +262,8 @@ static void story_has_every_verb(struct home_world *w)
 /* A name that is none cannot be decided on: it is refused before the policy is asked. */
 static void malformed_names_are_refused_and_leave_no_entry(struct home_world *w)
 {
-	static const char *const names[] = { "", "x", "projects/", "projects/demo/locations/", RING "/" };
+	static const char *const names[] = { "", "x", "projects/", "projects/demo/locations/",
+					     RING "/" };
 	size_t before;
 
 	world_open(w);
@@ -331,7 +336,8 @@ static void call_everything(struct home_world *w)
 
 static void no_file_and_no_error_text_holds_a_pin_or_a_plaintext(struct home_world *w)
 {
-	char *pin = read_pin(w, "pins/europe-west2.pin"), *so = read_pin(w, "pins/europe-west2.so-pin");
+	char *pin = read_pin(w, "pins/europe-west2.pin"),
+	     *so = read_pin(w, "pins/europe-west2.so-pin");
 
 	needles[n_needles++] = pin;
 	needles[n_needles++] = so;

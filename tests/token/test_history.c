@@ -85,7 +85,9 @@ static const struct {
 	{ "used after the disable, just so", { 190, 199, 0, CLV_OK }, false },
 	{ "refused after the disable", { 111, 120, 0, CLV_E_FAILED_PRECONDITION }, true },
 	{ "used from disabled into the enable", { 150, 200, 0, CLV_OK }, true },
-	{ "refused from disabled into the enable", { 150, 220, 0, CLV_E_FAILED_PRECONDITION }, true },
+	{ "refused from disabled into the enable",
+	  { 150, 220, 0, CLV_E_FAILED_PRECONDITION },
+	  true },
 	{ "used after the enable", { 211, 299, 0, CLV_OK }, true },
 	{ "refused after the enable", { 211, 299, 0, CLV_E_FAILED_PRECONDITION }, false },
 	{ "unavailable after the enable", { 211, 299, 0, CLV_E_UNAVAILABLE }, false },
@@ -172,9 +174,11 @@ static void change_once(struct home_world *w, struct history *history, size_t ke
 	assert_true(n < MAX_SWITCHES);
 	change.start = clv_mono_ns();
 	if (change.enabled)
-		assert_ok(w, clv_version_enable(w->ctx, NULL, versions[key], NULL, &report, &w->err));
+		assert_ok(w,
+			  clv_version_enable(w->ctx, NULL, versions[key], NULL, &report, &w->err));
 	else
-		assert_ok(w, clv_version_disable(w->ctx, NULL, versions[key], NULL, &report, &w->err));
+		assert_ok(w,
+			  clv_version_disable(w->ctx, NULL, versions[key], NULL, &report, &w->err));
 	change.end = clv_mono_ns();
 	history->changes[key][n] = change;
 	history->n_changes[key] = n + 1;
@@ -204,9 +208,10 @@ static void play_switcher(struct home_world *w, void *arg)
 
 static struct history *history_new(size_t n_ops)
 {
-	size_t each = n_ops / N_USERS, len = sizeof(struct history) + N_USERS * each * sizeof(struct op);
-	struct history *history =
-		mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t each = n_ops / N_USERS,
+	       len = sizeof(struct history) + N_USERS * each * sizeof(struct op);
+	struct history *history = mmap(NULL, len, PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	assert_true(history != MAP_FAILED);
 	history->ops_each = each;
@@ -232,8 +237,8 @@ static void assert_history(const struct history *history)
 					      (long long) op->end);
 		}
 	}
-	print_message("# %zu operations, %zu refused, %zu and %zu switches, %zu wrong\n", n, refused,
-		      history->n_changes[0], history->n_changes[1], wrong);
+	print_message("# %zu operations, %zu refused, %zu and %zu switches, %zu wrong\n", n,
+		      refused, history->n_changes[0], history->n_changes[1], wrong);
 	assert_int_equal(wrong, 0);
 	assert_true(refused > 0 && refused < n); /* otherwise it proves nothing */
 }
@@ -263,5 +268,6 @@ int main(void)
 		home_test(checker_tells_good_histories_from_bad_ones),
 		home_test(uses_fit_the_states_that_were_acknowledged),
 	};
-	return cmocka_run_group_tests_name("history", tests, home_group_set_up, home_group_tear_down);
+	return cmocka_run_group_tests_name("history", tests, home_group_set_up,
+					   home_group_tear_down);
 }

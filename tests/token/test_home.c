@@ -12,7 +12,8 @@
 
 static clv_rc create(struct home_world *w, const char *home, const char *project)
 {
-	struct clv_home_options options = { .home = home, .project = project,
+	struct clv_home_options options = { .home = home,
+					    .project = project,
 					    .allow_unlocked_memory = true };
 
 	return clv_home_create(&options, &w->err);
@@ -60,7 +61,8 @@ static void home_is_made_in_a_missing_or_empty_folder(struct home_world *w)
 
 static void home_knows_its_project(struct home_world *w)
 {
-	struct clv_ctx_options options = { .home = in_dir(w, "new"), .allow_unlocked_memory = true };
+	struct clv_ctx_options options = { .home = in_dir(w, "new"),
+					   .allow_unlocked_memory = true };
 
 	world_open(w);
 	assert_string_equal(clv_ctx_project(w->ctx), "demo");
@@ -87,7 +89,14 @@ static void what_is_in_the_way_of_a_home_is_refused_and_stays(struct home_world 
 
 static void bad_project_ids_are_refused_before_anything_is_made(struct home_world *w)
 {
-	static const char *const ids[] = { "", "A", "1a", "a", "a-", "a_b", "a b", "a/b",
+	static const char *const ids[] = { "",
+					   "A",
+					   "1a",
+					   "a",
+					   "a-",
+					   "a_b",
+					   "a b",
+					   "a/b",
 					   "a234567890123456789012345678901234567890123456789"
 					   "012345678901234" };
 
@@ -279,8 +288,9 @@ static void work(struct home_world *w, void *arg)
 
 	snprintf(key, sizeof key, KEY("key-%d"), *(int *) arg);
 	world_open(w);
-	assert_ok(w, world_new_key(w, key, *(int *) arg % 2 == 0 ? CLV_RESIDENCY_WRAPPED
-								 : CLV_RESIDENCY_TOKEN));
+	assert_ok(w, world_new_key(w, key,
+				   *(int *) arg % 2 == 0 ? CLV_RESIDENCY_WRAPPED
+							 : CLV_RESIDENCY_TOKEN));
 	for (unsigned i = 0; i < 20; i++) {
 		struct clv_buf out = { 0 };
 

@@ -18,18 +18,11 @@
 
 #define NEW KEY("new")
 
-enum point {
-	NOWHERE,
-	BEFORE_NOTE,
-	AFTER_NOTE,
-	AFTER_MAKING,
-	AFTER_COMMIT,
-	N_POINTS
-};
+enum point { NOWHERE, BEFORE_NOTE, AFTER_NOTE, AFTER_MAKING, AFTER_COMMIT, N_POINTS };
 
 static enum point kill_at, park_at;
 static int told[2], wait_for[2]; /* parking: says that it is there, and waits */
-static bool finish_other;	 /* the next list of intents lets the parked one finish first */
+static bool finish_other;        /* the next list of intents lets the parked one finish first */
 
 static void reach(enum point point)
 {
@@ -283,5 +276,6 @@ int main(void)
 		home_test(intent_of_a_living_process_is_left_alone),
 		home_test(key_that_is_committed_during_recovery_is_left_alone),
 	};
-	return cmocka_run_group_tests_name("intents", tests, home_group_set_up, home_group_tear_down);
+	return cmocka_run_group_tests_name("intents", tests, home_group_set_up,
+					   home_group_tear_down);
 }

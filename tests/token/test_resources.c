@@ -61,7 +61,8 @@ static void names_of_the_wrong_kind_are_refused(struct home_world *w)
 static void other_projects_see_nothing_of_this_one(struct home_world *w)
 {
 	static const char ring[] = "projects/other/locations/europe-west2/keyRings/r";
-	static const char key[] = "projects/other/locations/europe-west2/keyRings/r/cryptoKeys/wrapped";
+	static const char key[] =
+		"projects/other/locations/europe-west2/keyRings/r/cryptoKeys/wrapped";
 	struct clv_key_ring *rings = NULL;
 	size_t n = 99;
 
@@ -127,10 +128,10 @@ static void options_that_are_not_offered_are_refused(struct home_world *w)
 		int purpose, protection, residency;
 		const char *text;
 	} cases[] = {
-		{ 0, 0, 0, "purpose" },	  { 5, 0, 0, "purpose" },
-		{ -1, 0, 0, "purpose" },  { 1, 3, 0, "protection level" },
+		{ 0, 0, 0, "purpose" },     { 5, 0, 0, "purpose" },
+		{ -1, 0, 0, "purpose" },    { 1, 3, 0, "protection level" },
 		{ 1, 99, 0, "protection" }, { 1, -1, 0, "protection" },
-		{ 1, 1, 3, "residency" }, { 1, 2, -1, "residency" },
+		{ 1, 1, 3, "residency" },   { 1, 2, -1, "residency" },
 	};
 	int64_t before = stored(w);
 
@@ -161,7 +162,8 @@ static void duplicates_and_orphans_are_refused_and_leave_nothing(struct home_wor
 		{ "key_create", WRAPPED, CLV_E_ALREADY_EXISTS, WRAPPED " already exists" },
 		{ "key_create", TOKEN, CLV_E_ALREADY_EXISTS, TOKEN " already exists" },
 		{ "location_create_softhsm", LOCATION, CLV_E_ALREADY_EXISTS, "already exists" },
-		{ "key_ring_create", PROJECT "/locations/none/keyRings/r", CLV_E_NOT_FOUND, "none" },
+		{ "key_ring_create", PROJECT "/locations/none/keyRings/r", CLV_E_NOT_FOUND,
+		  "none" },
 		{ "key_create", LOCATION "/keyRings/none/cryptoKeys/k", CLV_E_NOT_FOUND, "none" },
 	};
 	struct raw_object objects[64];
@@ -178,10 +180,10 @@ static void duplicates_and_orphans_are_refused_and_leave_nothing(struct home_wor
 
 static void what_is_not_there_is_not_found(struct home_world *w)
 {
-	static const char *const looks[] = { "key_ring_get", "key_ring_list", "key_get", "key_list",
-					     "version_get", "version_list", "version_disable",
-					     "version_enable", "location_get", "token_list",
-					     "token_status" };
+	static const char *const looks[] = { "key_ring_get",    "key_ring_list",  "key_get",
+					     "key_list",        "version_get",    "version_list",
+					     "version_disable", "version_enable", "location_get",
+					     "token_list",      "token_status" };
 
 	world_open(w);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(looks); i++)
@@ -201,8 +203,9 @@ static void token_serves_one_location_only(struct home_world *w)
 	world_open(w);
 	assert_ok(w, clv_token_list(w->ctx, NULL, LOCATION, &tokens, &n, &w->err));
 	assert_int_equal(n, 1);
-	assert_refused(w, clv_location_create(w->ctx, NULL, PROJECT "/locations/mars", tokens[0].uri,
-					      &location, &w->err),
+	assert_refused(w,
+		       clv_location_create(w->ctx, NULL, PROJECT "/locations/mars", tokens[0].uri,
+					   &location, &w->err),
 		       CLV_E_FAILED_PRECONDITION, "serves location europe-west2");
 	clv_page_free(tokens);
 	assert_int_equal(stored(w), before);
@@ -216,13 +219,13 @@ static void no_uri_and_bad_uris_are_invalid_arguments(struct home_world *w)
 
 	world_open(w);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(uris); i++)
-		assert_int_equal(clv_location_create(w->ctx, NULL, PROJECT "/locations/mars", uris[i],
-						     &location, &w->err),
+		assert_int_equal(clv_location_create(w->ctx, NULL, PROJECT "/locations/mars",
+						     uris[i], &location, &w->err),
 				 CLV_E_INVALID_ARGUMENT);
 	memset(uri, 'u', sizeof uri);
 	uri[CLV_URI_MAX] = '\0';
-	assert_int_equal(clv_location_create(w->ctx, NULL, PROJECT "/locations/mars", uri, &location,
-					     &w->err),
+	assert_int_equal(clv_location_create(w->ctx, NULL, PROJECT "/locations/mars", uri,
+					     &location, &w->err),
 			 CLV_E_INVALID_ARGUMENT);
 }
 
@@ -273,13 +276,15 @@ static void page_begins_behind_an_id_that_need_not_be_there(struct home_world *w
 	static const struct {
 		const char *after;
 		size_t n;
-	} cases[] = { { "", 2 }, { "a", 2 }, { "token", 1 }, { "u", 1 }, { "wrapped", 0 }, { "z", 0 } };
+	} cases[] = { { "", 2 },  { "a", 2 },       { "token", 1 },
+		      { "u", 1 }, { "wrapped", 0 }, { "z", 0 } };
 	struct clv_key *keys = NULL;
 	size_t n = 0;
 
 	world_open(w);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(cases); i++) {
-		assert_ok(w, clv_key_list(w->ctx, NULL, RING, cases[i].after, 10, &keys, &n, &w->err));
+		assert_ok(w,
+			  clv_key_list(w->ctx, NULL, RING, cases[i].after, 10, &keys, &n, &w->err));
 		assert_int_equal(n, cases[i].n);
 		assert_int_equal(keys == NULL, n == 0);
 		keys = clv_page_free(keys);
@@ -297,16 +302,18 @@ static void pages_of_no_or_too_many_items_are_refused(struct home_world *w)
 
 	world_open(w);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(limits); i++) {
-		assert_refused(w, clv_key_ring_list(w->ctx, NULL, LOCATION, NULL, limits[i], &rings, &n,
-						    &w->err),
+		assert_refused(w,
+			       clv_key_ring_list(w->ctx, NULL, LOCATION, NULL, limits[i], &rings,
+						 &n, &w->err),
 			       CLV_E_INVALID_ARGUMENT, "1 to 1000");
-		assert_int_equal(clv_key_list(w->ctx, NULL, RING, NULL, limits[i], &keys, &n, &w->err),
+		assert_int_equal(
+			clv_key_list(w->ctx, NULL, RING, NULL, limits[i], &keys, &n, &w->err),
+			CLV_E_INVALID_ARGUMENT);
+		assert_int_equal(clv_version_list(w->ctx, NULL, WRAPPED, 0, limits[i], &versions,
+						  &n, &w->err),
 				 CLV_E_INVALID_ARGUMENT);
-		assert_int_equal(clv_version_list(w->ctx, NULL, WRAPPED, 0, limits[i], &versions, &n,
-						  &w->err),
-				 CLV_E_INVALID_ARGUMENT);
-		assert_int_equal(clv_location_list(w->ctx, NULL, PROJECT, NULL, limits[i], &locations,
-						   &n, &w->err),
+		assert_int_equal(clv_location_list(w->ctx, NULL, PROJECT, NULL, limits[i],
+						   &locations, &n, &w->err),
 				 CLV_E_INVALID_ARGUMENT);
 	}
 	assert_int_equal(n, 99); /* outputs are untouched */
@@ -416,7 +423,8 @@ static void create_the_same(struct home_world *w, void *arg)
 		clv_rc rc;
 
 		snprintf(name, sizeof name, RING "/cryptoKeys/%s", ids[i]);
-		rc = world_new_key(w, name, i % 2 == 0 ? CLV_RESIDENCY_TOKEN : CLV_RESIDENCY_WRAPPED);
+		rc = world_new_key(w, name,
+				   i % 2 == 0 ? CLV_RESIDENCY_TOKEN : CLV_RESIDENCY_WRAPPED);
 		if (rc != CLV_E_ALREADY_EXISTS)
 			assert_ok(w, rc);
 		mine += rc == CLV_OK;

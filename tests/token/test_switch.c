@@ -65,9 +65,9 @@ static const struct {
 	bool changed;
 	enum clv_state state; /* afterwards */
 } steps[] = {
-	{ true, false, CLV_STATE_ENABLED },  { false, true, CLV_STATE_DISABLED },
+	{ true, false, CLV_STATE_ENABLED },   { false, true, CLV_STATE_DISABLED },
 	{ false, false, CLV_STATE_DISABLED }, { true, true, CLV_STATE_ENABLED },
-	{ true, false, CLV_STATE_ENABLED },  { false, true, CLV_STATE_DISABLED },
+	{ true, false, CLV_STATE_ENABLED },   { false, true, CLV_STATE_DISABLED },
 };
 
 static void assert_step(struct home_world *w, size_t k, size_t i)
@@ -85,9 +85,8 @@ static void assert_step(struct home_world *w, size_t k, size_t i)
 	assert_int_equal(version.state, steps[i].state);
 	assert_int_equal(version.state_time, report.version.state_time);
 	assert_string_equal(version.state_reason, i == 0 ? "" : "a reason");
-	assert_int_equal(use(w, keys[k]), version.state == CLV_STATE_ENABLED
-						  ? CLV_OK
-						  : CLV_E_FAILED_PRECONDITION);
+	assert_int_equal(use(w, keys[k]),
+			 version.state == CLV_STATE_ENABLED ? CLV_OK : CLV_E_FAILED_PRECONDITION);
 }
 
 static void disable_and_enable_walk_through_the_states(struct home_world *w)
@@ -136,9 +135,9 @@ static void reason_that_is_too_long_changes_nothing(struct home_world *w)
 	memset(reason, 'r', sizeof reason);
 	reason[CLV_REASON_MAX] = '\0';
 	world_open(w);
-	assert_int_equal(clv_version_disable(w->ctx, NULL, VERSION(WRAPPED), reason, &report,
-					     &w->err),
-			 CLV_E_INVALID_ARGUMENT);
+	assert_int_equal(
+		clv_version_disable(w->ctx, NULL, VERSION(WRAPPED), reason, &report, &w->err),
+		CLV_E_INVALID_ARGUMENT);
 	assert_ok(w, use(w, WRAPPED));
 	reason[CLV_REASON_MAX - 1] = '\0'; /* the longest there may be */
 	assert_ok(w, clv_version_disable(w->ctx, NULL, VERSION(WRAPPED), reason, &report, &w->err));
@@ -233,7 +232,8 @@ static void wrapped_version_is_disabled_without_its_token(struct home_world *w)
 	assert_ok(w, disable(w, VERSION(WRAPPED), &report));
 	assert_true(report.changed);
 	assert_false(report.token_pending);
-	assert_int_equal(user_tries(&user, 0), CLV_E_FAILED_PRECONDITION); /* it has the key still */
+	assert_int_equal(user_tries(&user, 0),
+			 CLV_E_FAILED_PRECONDITION); /* it has the key still */
 	assert_int_equal(use(w, WRAPPED), CLV_E_FAILED_PRECONDITION);
 	assert_ok(w, enable(w, VERSION(WRAPPED), &report));
 	world_tokens_back(w);
@@ -303,8 +303,8 @@ static clv_rc encrypt_behind_our_back(struct home_world *w)
 	memcpy(key.id, version.uid, sizeof key.id);
 	assert_ok(w, hsm_open(&options, &hsm, &w->err));
 	rc = hsm_encrypt(hsm, clv_grant_system(CLV_SYSTEM_PROBE), &key, (struct clv_bytes){ 0 },
-			 (struct clv_bytes){ (const uint8_t *) TEXT, strlen(TEXT) }, iv, &iv_len, out,
-			 &w->err);
+			 (struct clv_bytes){ (const uint8_t *) TEXT, strlen(TEXT) }, iv, &iv_len,
+			 out, &w->err);
 	hsm_close(hsm);
 	clv_page_free(tokens);
 	return rc;
@@ -340,10 +340,11 @@ static struct insider go_inside(struct home_world *w, const char *key_id)
 	struct insider insider = { .gate = NULL };
 	char sql[200];
 
-	snprintf(sql, sizeof sql,
-		 "SELECT versions.row FROM versions JOIN crypto_keys ON crypto_key = crypto_keys.row"
-		 " WHERE id = '%s'",
-		 key_id);
+	snprintf(
+		sql, sizeof sql,
+		"SELECT versions.row FROM versions JOIN crypto_keys ON crypto_key = crypto_keys.row"
+		" WHERE id = '%s'",
+		key_id);
 	insider.row = world_count(w, sql);
 	assert_ok(w, inflight_open(world_path(w, "gate"), &insider.gate, &w->err));
 	assert_ok(w, inflight_seat_new(insider.gate, &insider.seat, &w->err));
@@ -415,12 +416,12 @@ static struct {
 /* The linker sends the library's calls here (-Wl,--wrap). */
 clv_rc __real_hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,
 			  const struct hsm_keyref *key, struct clv_bytes aad,
-			  struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX], size_t *ret_iv_len,
-			  uint8_t *ret_ciphertext, struct clv_err *err);
+			  struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
+			  size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err);
 clv_rc __wrap_hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,
 			  const struct hsm_keyref *key, struct clv_bytes aad,
-			  struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX], size_t *ret_iv_len,
-			  uint8_t *ret_ciphertext, struct clv_err *err);
+			  struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
+			  size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err);
 clv_rc __real_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
 			   struct clv_err *err);
 clv_rc __wrap_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
@@ -428,8 +429,8 @@ clv_rc __wrap_audit_append(struct audit *audit, const struct audit_entry *entry,
 
 clv_rc __wrap_hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,
 			  const struct hsm_keyref *key, struct clv_bytes aad,
-			  struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX], size_t *ret_iv_len,
-			  uint8_t *ret_ciphertext, struct clv_err *err)
+			  struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
+			  size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err)
 {
 	pthread_mutex_lock(&slow.lock);
 	slow.parked = slow.park;
@@ -600,5 +601,6 @@ int main(void)
 		home_test(nothing_is_handed_out_after_disable_returned),
 		home_test(switching_crosswise_ends_with_flags_that_fit_the_state),
 	};
-	return cmocka_run_group_tests_name("switch", tests, home_group_set_up, home_group_tear_down);
+	return cmocka_run_group_tests_name("switch", tests, home_group_set_up,
+					   home_group_tear_down);
 }

@@ -18,7 +18,8 @@ test_programs += \
 	tests/token/test_switch \
 	tests/token/test_history \
 	tests/token/test_crash \
-	tests/token/test_intents
+	tests/token/test_intents \
+	tests/token/test_stress
 
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
 tests_unit_test_inflight_CPPFLAGS = $(home_cppflags)
@@ -54,4 +55,9 @@ tests_token_test_intents_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=store_intent_add,--wrap=store_intent_list,--wrap=store_key_add \
 	-Wl,--wrap=store_location_add,--wrap=hsm_key_create,--wrap=hsm_location_create
 tests_token_test_intents_LDADD = $(test_libs)
+tests_token_test_stress_SOURCES = tests/token/test_stress.c $(home_verbs) $(home_world)
+tests_token_test_stress_CPPFLAGS = $(home_cppflags)
+tests_token_test_stress_LDADD = $(test_libs)
 endif
+
+soak_scripts += tests/soak/api.sh

@@ -63,7 +63,8 @@ static void enter(struct home_world *w, struct inflight_seat *seat, int64_t row)
 
 /* ---- another process */
 
-/* Is inside `row` for `ms` milliseconds, or for ever when 0; says through the pipe that it is in. */
+/* Is inside `row` for `ms` milliseconds, or for ever when 0; says through the pipe that it is in.
+ */
 struct guest {
 	int64_t row;
 	unsigned ms;
@@ -232,7 +233,7 @@ static void threads_of_a_process_are_inside_each_for_itself(struct home_world *w
 	pthread_barrier_wait(&barrier);
 	assert_ok(w, inflight_drain(seat, ROW, in(10000), &wait, &w->err));
 	assert_true(wait.waited_ns >= 100 * CLV_NS_PER_MS); /* for the last of them */
-	assert_int_equal(wait.holders, 1);		    /* processes, not threads */
+	assert_int_equal(wait.holders, 1);                  /* processes, not threads */
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	pthread_barrier_destroy(&barrier);
@@ -295,9 +296,9 @@ static void every_change_counts_for_all_who_have_the_file_open(struct home_world
 	pthread_t threads[4];
 
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, change_often,
-						i % 2 == 0 ? gate : other),
-				 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, change_often, i % 2 == 0 ? gate : other),
+			0);
 	for (unsigned i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(inflight_generation(gate), 4000);
