@@ -74,7 +74,7 @@ static const struct {
 	{ "can hold Claviger's key hierarchy", CLV_PROBE_YES, "" },
 	{ "HMAC-SHA256", CLV_PROBE_YES, "" },
 	{ "signing key for logs", CLV_PROBE_YES, "Ed25519" },
-	{ "EC P-256 and ECDSA", CLV_PROBE_YES, "" },
+	{ "ECDSA P-256", CLV_PROBE_YES, "" },
 	{ "RSA-2048 generation", CLV_PROBE_YES, "" },
 	{ "RSA-OAEP SHA-1", CLV_PROBE_YES, "" },
 	{ "RSA-OAEP SHA-256", CLV_PROBE_NO, "" },
