@@ -58,6 +58,17 @@ void hsm_breaker_trip(struct hsm *hsm, uint64_t epoch, const struct clv_err *why
 	pthread_mutex_unlock(&hsm->breaker_lock);
 }
 
+/* Our connection went with somebody else's rebuild of the module: no fault of this token's. */
+static void breaker_orphaned(struct hsm *hsm, const struct clv_err *why)
+{
+	pthread_mutex_lock(&hsm->breaker_lock);
+	if (atomic_load(&hsm->breaker_until) == 0) {
+		hsm->breaker_err = *why;
+		atomic_store(&hsm->breaker_until, 1); /* long past: try at once */
+	}
+	pthread_mutex_unlock(&hsm->breaker_lock);
+}
+
 static void breaker_closed(struct hsm *hsm)
 {
 	pthread_mutex_lock(&hsm->breaker_lock);
@@ -441,7 +452,7 @@ clv_rc hsm_enter(struct hsm *hsm, struct clv_err *err)
 		/* Another token of this module had it initialised: our sessions are gone as well. */
 		hsm_leave(hsm);
 		rc = clv_fail(err, CLV_E_UNAVAILABLE, "the module was initialised again");
-		hsm_breaker_trip(hsm, atomic_load(&hsm->epoch), err);
+		breaker_orphaned(hsm, err);
 	}
 	return rc;
 }

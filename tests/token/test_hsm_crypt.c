@@ -203,21 +203,22 @@ static void bad_data_opens_no_breaker(void **state)
 	assert_int_equal(counts.rebuilds, 0);
 }
 
-static void bad_data_asks_a_canary_once_a_second_at_most(void **state)
+/* Had the canary's song a moment ago still counted, good data would be called bad. */
+static void good_data_right_after_bad_data_is_not_called_bad_when_the_token_goes_sick(void **state)
 {
 	struct world *w = *state;
-	int64_t begun = clv_mono_ns();
-	unsigned before;
 
 	message.text = pattern(20);
 	message.aad = pattern(3);
 	assert_ok(w, seal(w, &message));
 	message.sealed[0] ^= 1;
-	before = w->shim->calls(SHIM_C_Encrypt);
-	for (int i = 0; i < 100; i++)
-		assert_rc(open_message(w, &message), CLV_E_INVALID_ARGUMENT);
-	assert_in_range(w->shim->calls(SHIM_C_Encrypt) - before, 1,
-			1 + (clv_mono_ns() - begun) / CLV_NS_PER_S);
+	assert_rc(open_message(w, &message), CLV_E_INVALID_ARGUMENT);
+	message.sealed[0] ^= 1;
+	w->shim->fault(SHIM_C_Decrypt, 1, CKR_DEVICE_ERROR, SHIM_ALWAYS);
+	assert_rc(open_message(w, &message), CLV_E_UNAVAILABLE);
+	w->shim->heal();
+	world_wait_healthy(w);
+	assert_ok(w, open_message(w, &message));
 }
 
 static void good_data_on_a_sick_token_is_unavailable(void **state)
@@ -363,7 +364,7 @@ int main(void)
 		token_test(cut_and_longer_data_is_refused),
 		token_test(another_iv_length_is_refused),
 		token_test(bad_data_opens_no_breaker),
-		token_test(bad_data_asks_a_canary_once_a_second_at_most),
+		token_test(good_data_right_after_bad_data_is_not_called_bad_when_the_token_goes_sick),
 		token_test(good_data_on_a_sick_token_is_unavailable),
 		token_test(a_token_that_writes_its_iv_back_works),
 		token_test(a_token_that_appends_its_iv_works),

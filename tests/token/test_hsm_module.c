@@ -140,6 +140,7 @@ static void somebody_elses_module_is_refused(void **state)
 static void one_process_uses_one_token_folder(void **state)
 {
 	struct world *w = *state;
+	struct hsm_options options = { .uri = w->uri };
 	struct hsm *other = NULL;
 
 	snprintf(w->uri, sizeof w->uri,
@@ -147,8 +148,11 @@ static void one_process_uses_one_token_folder(void **state)
 		 "&x-softhsm2-conf=elsewhere/softhsm2.conf",
 		 CLV_TEST_SHIM);
 	assert_int_equal(chdir(w->dir), 0);
-	assert_int_equal(mkdir("elsewhere", 0700), 0);
-	assert_refused(w, world_try_open(w, &other), CLV_E_FAILED_PRECONDITION, "one process");
+	assert_refused(w, hsm_open(&options, &other, &w->err), CLV_E_FAILED_PRECONDITION,
+		       "one process");
+	assert_null(other);
+	/* and a home's token folder is the home's own */
+	assert_refused(w, world_try_open(w, &other), CLV_E_INVALID_ARGUMENT, "a home made itself");
 	assert_null(other);
 	assert_ok(w, hsm_ping(w->hsm, &w->err));
 }
