@@ -410,6 +410,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool park, parked; /* the next use stops at its token call */
+	bool park_at_door; /* ... or before it goes inside */
 	unsigned audit_ms; /* how long the next entry of a use takes */
 } slow = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
 
@@ -427,17 +428,36 @@ clv_rc __real_audit_append(struct audit *audit, const struct audit_entry *entry,
 clv_rc __wrap_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
 			   struct clv_err *err);
 
+clv_rc __real_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+			     struct clv_err *err);
+clv_rc __wrap_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+			     struct clv_err *err);
+
+static void stop_here_if(bool wanted)
+{
+	pthread_mutex_lock(&slow.lock);
+	if (wanted) {
+		slow.parked = slow.park;
+		pthread_cond_broadcast(&slow.cond);
+		while (slow.park)
+			pthread_cond_wait(&slow.cond, &slow.lock);
+	}
+	pthread_mutex_unlock(&slow.lock);
+}
+
+clv_rc __wrap_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+			     struct clv_err *err)
+{
+	stop_here_if(slow.park_at_door);
+	return __real_inflight_enter(seat, row, deadline, err);
+}
+
 clv_rc __wrap_hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,
 			  const struct hsm_keyref *key, struct clv_bytes aad,
 			  struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
 			  size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err)
 {
-	pthread_mutex_lock(&slow.lock);
-	slow.parked = slow.park;
-	pthread_cond_broadcast(&slow.cond);
-	while (slow.park)
-		pthread_cond_wait(&slow.cond, &slow.lock);
-	pthread_mutex_unlock(&slow.lock);
+	stop_here_if(!slow.park_at_door);
 	return __real_hsm_encrypt(hsm, grant, key, aad, plaintext, ret_iv, ret_iv_len,
 				  ret_ciphertext, err);
 }
@@ -521,6 +541,22 @@ static void disable_waits_for_a_token_call_under_way(struct home_world *w)
 	assert_int_equal(use(w, WRAPPED), CLV_E_FAILED_PRECONDITION);
 }
 
+/* It has looked at the state and is about to go inside; by then the version is disabled. */
+static void use_that_goes_inside_too_late_is_refused(struct home_world *w)
+{
+	struct clv_switch_report report;
+	struct call user;
+
+	world_open(w);
+	assert_ok(w, use(w, WRAPPED));
+	slow.park_at_door = true;
+	park_a_use(w, &user);
+	assert_ok(w, disable(w, VERSION(WRAPPED), &report));
+	let_it_go();
+	pthread_join(user.thread, NULL);
+	assert_refused(&user.w, user.rc, CLV_E_FAILED_PRECONDITION, "is not enabled");
+}
+
 /* "... can start or hand out a result": also not what only waited for its audit entry. */
 static void nothing_is_handed_out_after_disable_returned(struct home_world *w)
 {
@@ -598,6 +634,7 @@ int main(void)
 		home_test(disable_waits_for_those_inside_and_tells),
 		home_test(disable_never_says_success_while_somebody_is_inside),
 		home_test(disable_waits_for_a_token_call_under_way),
+		home_test(use_that_goes_inside_too_late_is_refused),
 		home_test(nothing_is_handed_out_after_disable_returned),
 		home_test(switching_crosswise_ends_with_flags_that_fit_the_state),
 	};

@@ -41,7 +41,7 @@ tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
 tests_token_test_switch_SOURCES = tests/token/test_switch.c $(home_world)
 tests_token_test_switch_CPPFLAGS = $(home_cppflags)
-tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append
+tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append,--wrap=inflight_enter
 tests_token_test_switch_LDADD = $(test_libs)
 tests_token_test_history_SOURCES = tests/token/test_history.c $(home_world)
 tests_token_test_history_CPPFLAGS = $(home_cppflags)
