@@ -12,6 +12,12 @@
 
 #define INTENTS_AT_ONCE 64
 
+static const char *const kind_names[] = {
+	[API_INTENT_LOCATION] = "location",
+	[API_INTENT_VERSION] = "version",
+	[API_INTENT_ERASE] = "erase",
+};
+
 /* The number of an intent's lock: the first digits of its random id. */
 static int64_t lock_number(const struct store_intent *row)
 {
@@ -35,8 +41,7 @@ clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant
 	clv_hex(id, sizeof id, row.id);
 	clv_hex(ids, ids_len, hex);
 	snprintf(row.location, sizeof row.location, "%s", location);
-	snprintf(row.detail, sizeof row.detail, "%s %s %s",
-	         kind == API_INTENT_LOCATION ? "location" : "version", hex, serial);
+	snprintf(row.detail, sizeof row.detail, "%s %s %s", kind_names[kind], hex, serial);
 	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_INTENT, lock_number(&row), NULL, err));
 	rc = store_intent_add(worker->store, grant, &row, err);
 	if (rc != CLV_OK) {
@@ -54,7 +59,19 @@ void api_intent_end(struct api_intent *intent)
 	intent->noted = false;
 }
 
-static clv_rc undo(const struct store_intent *row, const char *serial, struct hsm *hsm, bool *ret_done,
+/* Only what the catalogue calls destroyed goes: before that commit nothing was decided. */
+static clv_rc finish_erasing(struct api_worker *worker, struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
+                             struct clv_err *err)
+{
+	struct store_version version;
+
+	CLV_TRY(store_version_by_uid(worker->store, id, &version, err));
+	if (version.pub.state != CLV_STATE_DESTROYED)
+		return CLV_OK;
+	return hsm_key_destroy(hsm, clv_grant_system(CLV_SYSTEM_RECOVERY), HSM_ROLE_VERSION, id, err);
+}
+
+static clv_rc undo(struct api_worker *worker, const struct store_intent *row, const char *serial, struct hsm *hsm, bool *ret_done,
                    struct clv_err *err)
 {
 	const struct clv_grant *grant = clv_grant_system(CLV_SYSTEM_RECOVERY);
@@ -72,6 +89,8 @@ static clv_rc undo(const struct store_intent *row, const char *serial, struct hs
 		CLV_TRY(hsm_location_discard(hsm, grant, &ids, err));
 	else if (strcmp(kind, "version") == 0 && clv_unhex(hex, id, sizeof id))
 		CLV_TRY(hsm_key_destroy(hsm, grant, HSM_ROLE_VERSION, id, err));
+	else if (strcmp(kind, "erase") == 0 && clv_unhex(hex, id, sizeof id))
+		CLV_TRY(finish_erasing(worker, hsm, id, err));
 	else
 		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
 		                row->id);
@@ -121,7 +140,7 @@ static clv_rc recover_one(struct api_worker *worker, const struct store_intent *
 		return CLV_OK; /* somebody is still at it */
 	rc = still_noted(worker, row, &noted, err);
 	if (rc == CLV_OK && noted)
-		rc = undo(row, serial, hsm, &done, err);
+		rc = undo(worker, row, serial, hsm, &done, err);
 	if (rc == CLV_OK && done)
 		rc = note_undone(worker, row, err);
 	if (rc == CLV_OK && done)

@@ -7,7 +7,15 @@
 
 #include <claviger/key.h>
 
-enum model_verb { MODEL_VERB_ENABLE, MODEL_VERB_DISABLE, MODEL_VERB_USE, MODEL_VERB_COUNT };
+enum model_verb {
+	MODEL_VERB_ENABLE,
+	MODEL_VERB_DISABLE,
+	MODEL_VERB_DESTROY, /* the order; the material stays till it is due */
+	MODEL_VERB_RESTORE,
+	MODEL_VERB_EXPIRE,  /* destroy_time has come */
+	MODEL_VERB_USE,
+	MODEL_VERB_COUNT
+};
 
 enum model_effect {
 	MODEL_REFUSED,   /* FAILED_PRECONDITION */
@@ -28,5 +36,9 @@ struct model_transition model_state_transition(enum clv_state state, enum model_
  */
 CLV_MUST_USE clv_rc model_state_refuse(const char *version_name, enum clv_state state,
                                        struct clv_err *err);
+
+/* The refusal of another verb, e.g. "NAME cannot be restored, current state is: ENABLED." */
+CLV_MUST_USE clv_rc model_state_refuse_verb(const char *version_name, enum clv_state state,
+					    enum model_verb verb, struct clv_err *err);
 
 #endif

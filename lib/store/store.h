@@ -143,6 +143,19 @@ CLV_MUST_USE clv_rc store_key_add(struct store *store, const struct clv_grant *g
                                   const struct store_version *first, const char *intent,
                                   struct clv_err *err);
 
+/* Adds a key's next version; *ret_number is its number. Takes an intent away (NULL: none). Errors:
+ * CLV_E_NOT_FOUND no such key; CLV_E_ABORTED the intent is gone. */
+CLV_MUST_USE clv_rc store_version_add(struct store *store, const struct clv_grant *grant,
+				      const struct clv_name *key_name,
+				      const struct store_version *version, const char *intent,
+				      uint64_t *ret_number, struct clv_err *err);
+
+/* Makes a version of the key, by number, its primary. Errors: CLV_E_ABORTED the key's row is no
+ * longer at key->row_version, or there is no such version. */
+CLV_MUST_USE clv_rc store_key_set_primary(struct store *store, const struct clv_grant *grant,
+					  const struct store_key *key, uint64_t number,
+					  struct clv_err *err);
+
 /* By key name and number (name->kind CLV_NAME_VERSION), or by the uid a ciphertext carries. The
  * latter fills in pub.name from the catalogue, whatever key it belongs to. Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc store_version_get(struct store *store, const struct clv_name *name,
@@ -153,11 +166,26 @@ CLV_MUST_USE clv_rc store_version_list(struct store *store, const struct clv_nam
                                        uint64_t after, size_t limit, struct store_version *rows,
                                        size_t *ret_n, struct clv_err *err);
 
-/* Writes version->pub.state, state_time, state_principal and state_reason.
+/* Writes version->pub.state, state_time, state_principal, state_reason and destroy_time.
  * Errors: CLV_E_ABORTED the row is no longer at version->row_version. */
 CLV_MUST_USE clv_rc store_version_set_state(struct store *store, const struct clv_grant *grant,
                                             const struct store_version *version,
                                             struct clv_err *err);
+
+/*
+ * Writes a version's end: state DESTROYED with version->pub's state fields and destroy_event_time,
+ * and its key material out of the file (overwritten, and out of the write-ahead log as far as other
+ * readers let it). Errors: CLV_E_ABORTED as above.
+ */
+CLV_MUST_USE clv_rc store_version_erase(struct store *store, const struct clv_grant *grant,
+					const struct store_version *version, struct clv_err *err);
+
+/* Versions that are DESTROY_SCHEDULED and due at `now`, the oldest first, behind (after_time,
+ * after_row): start with INT64_MIN, 0. */
+CLV_MUST_USE clv_rc store_version_list_due(struct store *store, int64_t now, int64_t after_time,
+					   int64_t after_row, size_t limit,
+					   struct store_version *rows, size_t *ret_n,
+					   struct clv_err *err);
 
 /* Notes that the flags in the token now are `enabled`. Does not move the row version: it records
  * what follows from a state, and decides nothing. Errors: CLV_E_NOT_FOUND no such row, or WRAPPED. */
@@ -192,7 +220,8 @@ CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location,
 
 /* What a location has. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
-	uint64_t key_rings, keys, versions_enabled, versions_disabled, token_pending;
+	uint64_t key_rings, keys, versions_enabled, versions_disabled, versions_scheduled,
+		versions_destroyed, token_pending;
 };
 CLV_MUST_USE clv_rc store_counts_get(struct store *store, const char *location,
                                      struct store_counts *ret_counts, struct clv_err *err);
