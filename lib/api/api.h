@@ -179,6 +179,13 @@ void api_intent_end(struct api_intent *intent);
 CLV_MUST_USE clv_rc api_intents_recover(struct api_worker *worker, const char *location,
                                         const char *serial, struct hsm *hsm, struct clv_err *err);
 
+/*
+ * Ends the erasures of token objects that dead processes began, on all tokens. *ret_left counts
+ * those that cannot be ended now; *err is then the last reason, also with CLV_OK.
+ */
+CLV_MUST_USE clv_rc api_erasures_recover(struct api_worker *worker, uint64_t *ret_left,
+					 struct clv_err *err);
+
 /* ---- make.c ---- */
 
 /*

@@ -161,3 +161,30 @@ clv_rc api_intents_recover(struct api_worker *worker, const char *location, cons
 		CLV_TRY(recover_one(worker, &rows[i], serial, hsm, err));
 	return CLV_OK;
 }
+
+static clv_rc recover_erasure(struct api_worker *worker, const struct store_intent *row,
+			      struct clv_err *err)
+{
+	struct clv_probe probe;
+	struct hsm *hsm;
+
+	CLV_TRY(api_token_get(worker, row->location, &hsm, err));
+	hsm_describe(hsm, &probe);
+	return recover_one(worker, row, probe.serial, hsm, err);
+}
+
+clv_rc api_erasures_recover(struct api_worker *worker, uint64_t *ret_left, struct clv_err *err)
+{
+	struct store_intent rows[INTENTS_AT_ONCE];
+	const char *kind = kind_names[API_INTENT_ERASE];
+	uint64_t left = 0;
+	size_t n;
+
+	CLV_TRY(store_intent_list(worker->store, NULL, INTENTS_AT_ONCE, rows, &n, err));
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(rows[i].detail, kind, strlen(kind)) == 0)
+			left += recover_erasure(worker, &rows[i], err) != CLV_OK;
+	}
+	*ret_left = left;
+	return CLV_OK;
+}

@@ -11,8 +11,11 @@
 
 #define DUE_AT_ONCE 32
 
+#define PERMISSION "claviger.homes.maintain"
+
 struct maintaining {
 	struct clv_ctx *ctx;
+	const struct clv_caller *who;
 	const struct clv_grant *grant;
 	struct api_worker *worker;
 	int64_t now;
@@ -44,15 +47,13 @@ static clv_rc commit_end(struct maintaining *m, const struct clv_name *name,
 }
 
 static clv_rc end_wrapped(struct maintaining *m, const struct clv_name *name,
-                          const struct store_version *row, struct clv_err *err)
+			  const struct store_version *row, bool *ret_done, struct clv_err *err)
 {
 	struct hsm *hsm = api_token_peek(m->ctx, name->location);
-	bool done;
 
-	CLV_TRY(commit_end(m, name, row, &done, err));
+	CLV_TRY(commit_end(m, name, row, ret_done, err));
 	if (hsm != NULL)
 		hsm_key_evict(hsm, row->pub.uid);
-	m->report.destroyed += done;
 	return CLV_OK;
 }
 
@@ -61,12 +62,11 @@ static clv_rc end_wrapped(struct maintaining *m, const struct clv_name *name,
  * loses nothing. The intent makes sure that it goes even if this process does not live to do it.
  */
 static clv_rc end_resident(struct maintaining *m, const struct clv_name *name,
-                           const struct store_version *row, struct clv_err *err)
+			   const struct store_version *row, bool *ret_done, struct clv_err *err)
 {
 	struct api_intent intent = { 0 };
 	struct clv_probe probe;
 	struct hsm *hsm;
-	bool done = false;
 	clv_rc rc;
 
 	CLV_TRY(api_token_get(m->worker, name->location, &hsm, err));
@@ -74,31 +74,71 @@ static clv_rc end_resident(struct maintaining *m, const struct clv_name *name,
 	hsm_describe(hsm, &probe);
 	CLV_TRY(api_intent_begin(m->worker, m->grant, API_INTENT_ERASE, name->location, probe.serial,
 	                         row->pub.uid, sizeof row->pub.uid, &intent, err));
-	rc = commit_end(m, name, row, &done, err);
-	if (rc == CLV_OK && done)
+	rc = commit_end(m, name, row, ret_done, err);
+	if (rc == CLV_OK && *ret_done)
 		rc = hsm_key_destroy(hsm, m->grant, HSM_ROLE_VERSION, row->pub.uid, err);
 	if (rc == CLV_OK)
 		rc = store_intent_remove(m->worker->store, m->grant, intent.row.id, err);
 	api_intent_end(&intent);
-	CLV_TRY(rc);
-	m->report.destroyed += done;
-	return CLV_OK;
+	return rc;
 }
 
+/* An audit entry that names the version; it is the order to maintain that was asked of the policy. */
+static clv_rc note_end(struct maintaining *m, const struct store_version *row, clv_rc rc,
+		       struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	struct gate_question question = { .permission = PERMISSION,
+					  .resource = row->pub.name,
+					  .reason = row->pub.state_reason,
+					  .change = true };
+	struct clv_err denied;
+
+	if (gate_ask(m->ctx, m->who, &question, &grant, &denied) != CLV_OK) {
+		*err = denied;
+		return CLV_E_PERMISSION_DENIED;
+	}
+	return gate_answer(m->ctx, grant, rc, row->pub.name, err);
+}
+
+static void note_left(struct maintaining *m, uint64_t n, const struct clv_err *err)
+{
+	m->report.left += n;
+	snprintf(m->report.why, sizeof m->report.why, "%.150s", err->text);
+}
+
+/* A token object that is still to follow counts as left, whatever its row says. */
 static void end_one(struct maintaining *m, const struct store_version *row)
 {
 	struct clv_name name;
 	struct clv_err err;
+	bool done = false;
 	clv_rc rc = clv_name_parse(row->pub.name, &name, &err);
 
 	if (rc == CLV_OK && row->pub.residency == CLV_RESIDENCY_TOKEN)
-		rc = end_resident(m, &name, row, &err);
+		rc = end_resident(m, &name, row, &done, &err);
 	else if (rc == CLV_OK)
-		rc = end_wrapped(m, &name, row, &err);
+		rc = end_wrapped(m, &name, row, &done, &err);
+	if (done)
+		rc = note_end(m, row, rc, &err);
 	if (rc == CLV_OK)
-		return;
-	m->report.left++;
-	snprintf(m->report.why, sizeof m->report.why, "%.150s", err.text);
+		m->report.destroyed += done;
+	else
+		note_left(m, 1, &err);
+}
+
+/* What earlier calls committed, but could not carry through to the token. */
+static clv_rc end_begun(struct maintaining *m, struct clv_err *err)
+{
+	struct clv_err why;
+	uint64_t left = 0;
+	clv_rc rc = api_erasures_recover(m->worker, &left, &why);
+
+	if (rc != CLV_OK)
+		*err = why;
+	else if (left > 0)
+		note_left(m, left, &why);
+	return rc;
 }
 
 static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
@@ -113,6 +153,7 @@ static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
 	CLV_TRY(api_worker_acquire(m->ctx, &worker, err));
 	rows = page;
 	m->worker = worker;
+	CLV_TRY(end_begun(m, err));
 	do {
 		CLV_TRY(store_version_list_due(worker->store, m->now, after_time, after_row, DUE_AT_ONCE,
 		                               page, &n, err));
@@ -130,8 +171,8 @@ clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
                     struct clv_maintain_report *ret_report, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = "claviger.homes.maintain", .change = true };
-	struct maintaining m = { .ctx = ctx, .now = clv_time_now() };
+	struct gate_question question = { .permission = PERMISSION, .change = true };
+	struct maintaining m = { .ctx = ctx, .who = who, .now = clv_time_now() };
 	struct clv_name name = { .kind = CLV_NAME_PROJECT };
 	char project[CLV_NAME_MAX];
 

@@ -206,10 +206,12 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
 	/* Also when it was disabled before: an earlier call may have given up waiting. */
 	rc = inflight_drain(worker->seat, row.row, deadline, &wait, &inside);
 	if (rc == CLV_E_DEADLINE_EXCEEDED)
-		return clv_fail(err, rc,
-		                "%s is %s for new uses, but %s; run keys versions disable again to "
-		                "wait on, or end that process",
-		                row.pub.name, clv_state_name(row.pub.state), inside.text);
+		return clv_fail(err, rc, "%s is disabled for new uses, but %s; %s, or end that process",
+				row.pub.name, inside.text,
+				sw->verb == MODEL_VERB_DISABLE
+					? "run the same command again to wait on"
+					: "it is DESTROY_SCHEDULED all the same: restore and disable it "
+					  "to wait on");
 	if (rc != CLV_OK) {
 		*err = inside;
 		return rc;
@@ -270,6 +272,9 @@ static clv_rc enable_granted(const struct switching *sw, struct clv_switch_repor
 
 	CLV_TRY(api_worker_acquire(sw->ctx, &worker, err));
 	CLV_TRY(store_version_get(worker->store, sw->name, &row, err));
+	/* Before the token is touched: what is scheduled or destroyed stays off in it. */
+	if (model_state_transition(row.pub.state, sw->verb).effect == MODEL_REFUSED)
+		return model_state_refuse_verb(row.pub.name, row.pub.state, sw->verb, err);
 	if (row.pub.residency == CLV_RESIDENCY_TOKEN)
 		CLV_TRY(enable_resident(sw, worker, &row, &report->changed, err));
 	else

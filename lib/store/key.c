@@ -157,7 +157,9 @@ static clv_rc update_primary(struct store *store, const struct store_key *key, u
 	CLV_TRY(store_step_done(&run, err));
 	if (sqlite3_changes(store->db) == 0)
 		return clv_fail(err, CLV_E_ABORTED,
-				"CryptoKey %s was changed meanwhile: read it again.", key->pub.name);
+				"CryptoKey %s was changed meanwhile, or has no version %llu:"
+				" read it again.",
+				key->pub.name, (unsigned long long) number);
 	return CLV_OK;
 }
 

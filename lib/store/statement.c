@@ -91,7 +91,8 @@ static const char *const sql_table[] = {
 		" RETURNING row",
 	[STORE_SQL_KEY_SET_PRIMARY] =
 		"UPDATE crypto_keys SET primary_number = :number, row_version = row_version + 1"
-		" WHERE row = :row AND row_version = :row_version",
+		" WHERE row = :row AND row_version = :row_version AND EXISTS"
+		" (SELECT 1 FROM versions v WHERE v.crypto_key = :row AND v.number = :number)",
 
 	[STORE_SQL_VERSION_GET] = "SELECT " VERSION_COLUMNS VERSION_FROM IN_RING
 				  " AND k.id = :key AND v.number = :number",
@@ -130,7 +131,8 @@ static const char *const sql_table[] = {
 		" token_enabled = NULL,"
 		" row_version = row_version + 1 WHERE row = :row AND row_version = :row_version",
 	[STORE_SQL_VERSION_SET_TOKEN_ENABLED] = "UPDATE versions SET token_enabled = :enabled"
-						" WHERE row = :row AND residency = 2",
+						" WHERE row = :row AND residency = 2"
+						" AND state <> 3",
 
 	[STORE_SQL_INTENT_LIST] = "SELECT id, location, detail, time FROM intents"
 				  " WHERE location = :location ORDER BY row LIMIT :limit",

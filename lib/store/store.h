@@ -188,7 +188,8 @@ CLV_MUST_USE clv_rc store_version_list_due(struct store *store, int64_t now, int
 					   struct clv_err *err);
 
 /* Notes that the flags in the token now are `enabled`. Does not move the row version: it records
- * what follows from a state, and decides nothing. Errors: CLV_E_NOT_FOUND no such row, or WRAPPED. */
+ * what follows from a state, and decides nothing. Errors: CLV_E_NOT_FOUND no such row, WRAPPED,
+ * or destroyed. */
 CLV_MUST_USE clv_rc store_version_set_token_enabled(struct store *store,
                                                     const struct clv_grant *grant, int64_t row,
                                                     bool enabled, struct clv_err *err);
