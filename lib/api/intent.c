@@ -28,9 +28,9 @@ static int64_t lock_number(const struct store_intent *row)
 }
 
 clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant,
-                        enum api_intent_kind kind, const char *location, const char *serial,
-                        const void *ids, size_t ids_len, struct api_intent *intent,
-                        struct clv_err *err)
+			enum api_intent_kind kind, const char *location, const char *serial,
+			const void *ids, size_t ids_len, struct api_intent *intent,
+			struct clv_err *err)
 {
 	struct store_intent row = { .time = clv_time_now() };
 	uint8_t id[16];
@@ -60,19 +60,20 @@ void api_intent_end(struct api_intent *intent)
 }
 
 /* Only what the catalogue calls destroyed goes: before that commit nothing was decided. */
-static clv_rc finish_erasing(struct api_worker *worker, struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
-                             struct clv_err *err)
+static clv_rc finish_erasing(struct api_worker *worker, struct hsm *hsm,
+			     const uint8_t id[HSM_ID_LEN], struct clv_err *err)
 {
 	struct store_version version;
 
 	CLV_TRY(store_version_by_uid(worker->store, id, &version, err));
 	if (version.pub.state != CLV_STATE_DESTROYED)
 		return CLV_OK;
-	return hsm_key_destroy(hsm, clv_grant_system(CLV_SYSTEM_RECOVERY), HSM_ROLE_VERSION, id, err);
+	return hsm_key_destroy(hsm, clv_grant_system(CLV_SYSTEM_RECOVERY), HSM_ROLE_VERSION, id,
+			       err);
 }
 
-static clv_rc undo(struct api_worker *worker, const struct store_intent *row, const char *serial, struct hsm *hsm, bool *ret_done,
-                   struct clv_err *err)
+static clv_rc undo(struct api_worker *worker, const struct store_intent *row, const char *serial,
+		   struct hsm *hsm, bool *ret_done, struct clv_err *err)
 {
 	const struct clv_grant *grant = clv_grant_system(CLV_SYSTEM_RECOVERY);
 	char kind[16], hex[2 * sizeof(struct hsm_location_ids) + 1], its_serial[32] = "";
@@ -81,8 +82,8 @@ static clv_rc undo(struct api_worker *worker, const struct store_intent *row, co
 
 	*ret_done = false;
 	if (sscanf(row->detail, "%15s %160s %31[^\n]", kind, hex, its_serial) < 2)
-		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
-		                row->id);
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"the intent %s in the catalogue cannot be read", row->id);
 	if (strcmp(its_serial, serial) != 0)
 		return CLV_OK; /* about another token: its own opening sees to it */
 	if (strcmp(kind, "location") == 0 && clv_unhex(hex, (uint8_t *) &ids, sizeof ids))
@@ -92,8 +93,8 @@ static clv_rc undo(struct api_worker *worker, const struct store_intent *row, co
 	else if (strcmp(kind, "erase") == 0 && clv_unhex(hex, id, sizeof id))
 		CLV_TRY(finish_erasing(worker, hsm, id, err));
 	else
-		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
-		                row->id);
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"the intent %s in the catalogue cannot be read", row->id);
 	*ret_done = true;
 	return CLV_OK;
 }
@@ -130,7 +131,7 @@ static clv_rc still_noted(struct api_worker *worker, const struct store_intent *
 }
 
 static clv_rc recover_one(struct api_worker *worker, const struct store_intent *row,
-                          const char *serial, struct hsm *hsm, struct clv_err *err)
+			  const char *serial, struct hsm *hsm, struct clv_err *err)
 {
 	struct clv_err alive;
 	bool noted = false, done = false;
@@ -144,14 +145,14 @@ static clv_rc recover_one(struct api_worker *worker, const struct store_intent *
 	if (rc == CLV_OK && done)
 		rc = note_undone(worker, row, err);
 	if (rc == CLV_OK && done)
-		rc = store_intent_remove(worker->store, clv_grant_system(CLV_SYSTEM_RECOVERY), row->id,
-		                         err);
+		rc = store_intent_remove(worker->store, clv_grant_system(CLV_SYSTEM_RECOVERY),
+					 row->id, err);
 	inflight_unlock(worker->seat, INFLIGHT_INTENT, lock_number(row));
 	return rc;
 }
 
 clv_rc api_intents_recover(struct api_worker *worker, const char *location, const char *serial,
-                           struct hsm *hsm, struct clv_err *err)
+			   struct hsm *hsm, struct clv_err *err)
 {
 	struct store_intent rows[INTENTS_AT_ONCE];
 	size_t n;

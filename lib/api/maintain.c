@@ -24,7 +24,7 @@ struct maintaining {
 
 /* The row as it is now, under the change lock: it may have been restored since it was listed. */
 static clv_rc commit_end(struct maintaining *m, const struct clv_name *name,
-                         const struct store_version *listed, bool *ret_done, struct clv_err *err)
+			 const struct store_version *listed, bool *ret_done, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct store_version row;
@@ -40,7 +40,8 @@ static clv_rc commit_end(struct maintaining *m, const struct clv_name *name,
 	row.pub.state_time = clv_time_now();
 	row.pub.destroy_event_time = row.pub.state_time;
 	row.pub.destroy_time = 0;
-	snprintf(row.pub.state_principal, sizeof row.pub.state_principal, "%s", gate_principal(m->grant));
+	snprintf(row.pub.state_principal, sizeof row.pub.state_principal, "%s",
+		 gate_principal(m->grant));
 	CLV_TRY(store_version_erase(m->worker->store, m->grant, &row, err));
 	*ret_done = true;
 	return CLV_OK;
@@ -72,8 +73,8 @@ static clv_rc end_resident(struct maintaining *m, const struct clv_name *name,
 	CLV_TRY(api_token_get(m->worker, name->location, &hsm, err));
 	CLV_TRY(hsm_ping(hsm, err));
 	hsm_describe(hsm, &probe);
-	CLV_TRY(api_intent_begin(m->worker, m->grant, API_INTENT_ERASE, name->location, probe.serial,
-	                         row->pub.uid, sizeof row->pub.uid, &intent, err));
+	CLV_TRY(api_intent_begin(m->worker, m->grant, API_INTENT_ERASE, name->location,
+				 probe.serial, row->pub.uid, sizeof row->pub.uid, &intent, err));
 	rc = commit_end(m, name, row, ret_done, err);
 	if (rc == CLV_OK && *ret_done)
 		rc = hsm_key_destroy(hsm, m->grant, HSM_ROLE_VERSION, row->pub.uid, err);
@@ -83,7 +84,8 @@ static clv_rc end_resident(struct maintaining *m, const struct clv_name *name,
 	return rc;
 }
 
-/* An audit entry that names the version; it is the order to maintain that was asked of the policy. */
+/* An audit entry that names the version; it is the order to maintain that was asked of the policy.
+ */
 static clv_rc note_end(struct maintaining *m, const struct store_version *row, clv_rc rc,
 		       struct clv_err *err)
 {
@@ -155,8 +157,8 @@ static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
 	m->worker = worker;
 	CLV_TRY(end_begun(m, err));
 	do {
-		CLV_TRY(store_version_list_due(worker->store, m->now, after_time, after_row, DUE_AT_ONCE,
-		                               page, &n, err));
+		CLV_TRY(store_version_list_due(worker->store, m->now, after_time, after_row,
+					       DUE_AT_ONCE, page, &n, err));
 		for (size_t i = 0; i < n; i++)
 			end_one(m, &rows[i]);
 		if (n > 0) {
@@ -168,7 +170,7 @@ static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
 }
 
 clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
-                    struct clv_maintain_report *ret_report, struct clv_err *err)
+		    struct clv_maintain_report *ret_report, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = PERMISSION, .change = true };

@@ -41,13 +41,14 @@ clv_rc model_state_refuse_verb(const char *version_name, enum clv_state state, e
 			       struct clv_err *err)
 {
 	static const char *const done[] = {
-		[MODEL_VERB_ENABLE] = "enabled",   [MODEL_VERB_DISABLE] = "disabled",
+		[MODEL_VERB_ENABLE] = "enabled",    [MODEL_VERB_DISABLE] = "disabled",
 		[MODEL_VERB_DESTROY] = "destroyed", [MODEL_VERB_RESTORE] = "restored",
-		[MODEL_VERB_EXPIRE] = "erased",    [MODEL_VERB_USE] = "used",
+		[MODEL_VERB_EXPIRE] = "erased",     [MODEL_VERB_USE] = "used",
 	};
 
 	return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s cannot be %s, current state is: %s.",
-			version_name, (unsigned) verb < CLV_ARRAY_LEN(done) ? done[verb] : "changed",
+			version_name,
+			(unsigned) verb < CLV_ARRAY_LEN(done) ? done[verb] : "changed",
 			clv_state_name(state));
 }
 

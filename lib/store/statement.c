@@ -24,7 +24,7 @@
 #define VERSION_COLUMNS                                                                            \
 	"v.row, v.row_version, v.crypto_key, r.project, l.id, r.id, k.id, v.number, v.uid,"        \
 	" v.state, v.algorithm, v.protection, v.residency, v.create_time, v.generate_time,"        \
-	" v.state_time, v.state_principal, v.state_reason, v.destroy_time, v.destroy_event_time,"    \
+	" v.state_time, v.state_principal, v.state_reason, v.destroy_time, v.destroy_event_time,"  \
 	" v.token_enabled, v.blob"
 #define VERSION_FROM KEY_FROM " CROSS JOIN versions v ON v.crypto_key = k.row"
 #define VERSION_UP                                                                                 \
