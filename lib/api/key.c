@@ -43,6 +43,7 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 	struct store_version version;
 
 	CLV_TRY(api_version_make(worker, grant, name, &key->pub, &version, intent, err));
+	version.pub.create_time = key->pub.create_time; /* they are made as one */
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
 	return store_key_add(worker->store, grant, name, key, &version,
 	                     intent->noted ? intent->row.id : NULL, err);
