@@ -6,6 +6,7 @@ include tests/unit/base.mk
 include tests/unit/store.mk
 include tests/unit/hsm.mk
 include tests/unit/api.mk
+include tests/unit/life.mk
 include tests/unit/tools.mk
 include tests/token/local.mk
 include tests/cli/local.mk

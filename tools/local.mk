@@ -32,6 +32,7 @@ tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/noun_key.c \
 	tools/kmsctl/noun_keyring.c \
 	tools/kmsctl/noun_location.c \
+	tools/kmsctl/noun_maintain.c \
 	tools/kmsctl/noun_status.c \
 	tools/kmsctl/noun_token.c \
 	tools/kmsctl/noun_version.c \

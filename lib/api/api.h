@@ -159,7 +159,11 @@ struct api_intent {
 	struct store_intent row;
 	bool noted;
 };
-enum api_intent_kind { API_INTENT_LOCATION, API_INTENT_VERSION };
+enum api_intent_kind {
+	API_INTENT_LOCATION, /* a location's objects are about to be made */
+	API_INTENT_VERSION,  /* a TOKEN-resident version is about to be made */
+	API_INTENT_ERASE,    /* a TOKEN-resident version is about to be destroyed */
+};
 
 /* Notes the ids (n * 16 bytes) of objects about to be made in the token with this serial number. */
 CLV_MUST_USE clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant,
@@ -174,6 +178,28 @@ void api_intent_end(struct api_intent *intent);
 /* Undoes what dead processes left on this token. */
 CLV_MUST_USE clv_rc api_intents_recover(struct api_worker *worker, const char *location,
                                         const char *serial, struct hsm *hsm, struct clv_err *err);
+
+/*
+ * Ends the erasures of token objects that dead processes began, on all tokens. *ret_left counts
+ * those that cannot be ended now; *err is then the last reason, also with CLV_OK.
+ */
+CLV_MUST_USE clv_rc api_erasures_recover(struct api_worker *worker, uint64_t *ret_left,
+					 struct clv_err *err);
+
+/* ---- make.c ---- */
+
+/*
+ * Makes the key material of a version of `key`, and all of its row but its number. TOKEN residency
+ * notes an intent first. After the row was stored, or was not, comes api_version_settle().
+ */
+CLV_MUST_USE clv_rc api_version_make(struct api_worker *worker, const struct clv_grant *grant,
+                                     const struct clv_name *name, const struct clv_key *key,
+                                     struct store_version *version, struct api_intent *intent,
+                                     struct clv_err *err);
+
+/* Lets go of the intent; when `rc` is a failure, what was made goes again if the token lets it. */
+void api_version_settle(struct api_worker *worker, struct api_intent *intent,
+                        const struct clv_name *name, clv_rc rc);
 
 /* ---- version.c ---- */
 

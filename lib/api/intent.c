@@ -12,6 +12,12 @@
 
 #define INTENTS_AT_ONCE 64
 
+static const char *const kind_names[] = {
+	[API_INTENT_LOCATION] = "location",
+	[API_INTENT_VERSION] = "version",
+	[API_INTENT_ERASE] = "erase",
+};
+
 /* The number of an intent's lock: the first digits of its random id. */
 static int64_t lock_number(const struct store_intent *row)
 {
@@ -22,9 +28,9 @@ static int64_t lock_number(const struct store_intent *row)
 }
 
 clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant,
-                        enum api_intent_kind kind, const char *location, const char *serial,
-                        const void *ids, size_t ids_len, struct api_intent *intent,
-                        struct clv_err *err)
+			enum api_intent_kind kind, const char *location, const char *serial,
+			const void *ids, size_t ids_len, struct api_intent *intent,
+			struct clv_err *err)
 {
 	struct store_intent row = { .time = clv_time_now() };
 	uint8_t id[16];
@@ -35,8 +41,7 @@ clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant
 	clv_hex(id, sizeof id, row.id);
 	clv_hex(ids, ids_len, hex);
 	snprintf(row.location, sizeof row.location, "%s", location);
-	snprintf(row.detail, sizeof row.detail, "%s %s %s",
-	         kind == API_INTENT_LOCATION ? "location" : "version", hex, serial);
+	snprintf(row.detail, sizeof row.detail, "%s %s %s", kind_names[kind], hex, serial);
 	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_INTENT, lock_number(&row), NULL, err));
 	rc = store_intent_add(worker->store, grant, &row, err);
 	if (rc != CLV_OK) {
@@ -54,8 +59,21 @@ void api_intent_end(struct api_intent *intent)
 	intent->noted = false;
 }
 
-static clv_rc undo(const struct store_intent *row, const char *serial, struct hsm *hsm, bool *ret_done,
-                   struct clv_err *err)
+/* Only what the catalogue calls destroyed goes: before that commit nothing was decided. */
+static clv_rc finish_erasing(struct api_worker *worker, struct hsm *hsm,
+			     const uint8_t id[HSM_ID_LEN], struct clv_err *err)
+{
+	struct store_version version;
+
+	CLV_TRY(store_version_by_uid(worker->store, id, &version, err));
+	if (version.pub.state != CLV_STATE_DESTROYED)
+		return CLV_OK;
+	return hsm_key_destroy(hsm, clv_grant_system(CLV_SYSTEM_RECOVERY), HSM_ROLE_VERSION, id,
+			       err);
+}
+
+static clv_rc undo(struct api_worker *worker, const struct store_intent *row, const char *serial,
+		   struct hsm *hsm, bool *ret_done, struct clv_err *err)
 {
 	const struct clv_grant *grant = clv_grant_system(CLV_SYSTEM_RECOVERY);
 	char kind[16], hex[2 * sizeof(struct hsm_location_ids) + 1], its_serial[32] = "";
@@ -64,17 +82,19 @@ static clv_rc undo(const struct store_intent *row, const char *serial, struct hs
 
 	*ret_done = false;
 	if (sscanf(row->detail, "%15s %160s %31[^\n]", kind, hex, its_serial) < 2)
-		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
-		                row->id);
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"the intent %s in the catalogue cannot be read", row->id);
 	if (strcmp(its_serial, serial) != 0)
 		return CLV_OK; /* about another token: its own opening sees to it */
 	if (strcmp(kind, "location") == 0 && clv_unhex(hex, (uint8_t *) &ids, sizeof ids))
 		CLV_TRY(hsm_location_discard(hsm, grant, &ids, err));
 	else if (strcmp(kind, "version") == 0 && clv_unhex(hex, id, sizeof id))
 		CLV_TRY(hsm_key_destroy(hsm, grant, HSM_ROLE_VERSION, id, err));
+	else if (strcmp(kind, "erase") == 0 && clv_unhex(hex, id, sizeof id))
+		CLV_TRY(finish_erasing(worker, hsm, id, err));
 	else
-		return clv_fail(err, CLV_E_DATA_LOSS, "the intent %s in the catalogue cannot be read",
-		                row->id);
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"the intent %s in the catalogue cannot be read", row->id);
 	*ret_done = true;
 	return CLV_OK;
 }
@@ -111,7 +131,7 @@ static clv_rc still_noted(struct api_worker *worker, const struct store_intent *
 }
 
 static clv_rc recover_one(struct api_worker *worker, const struct store_intent *row,
-                          const char *serial, struct hsm *hsm, struct clv_err *err)
+			  const char *serial, struct hsm *hsm, struct clv_err *err)
 {
 	struct clv_err alive;
 	bool noted = false, done = false;
@@ -121,18 +141,18 @@ static clv_rc recover_one(struct api_worker *worker, const struct store_intent *
 		return CLV_OK; /* somebody is still at it */
 	rc = still_noted(worker, row, &noted, err);
 	if (rc == CLV_OK && noted)
-		rc = undo(row, serial, hsm, &done, err);
+		rc = undo(worker, row, serial, hsm, &done, err);
 	if (rc == CLV_OK && done)
 		rc = note_undone(worker, row, err);
 	if (rc == CLV_OK && done)
-		rc = store_intent_remove(worker->store, clv_grant_system(CLV_SYSTEM_RECOVERY), row->id,
-		                         err);
+		rc = store_intent_remove(worker->store, clv_grant_system(CLV_SYSTEM_RECOVERY),
+					 row->id, err);
 	inflight_unlock(worker->seat, INFLIGHT_INTENT, lock_number(row));
 	return rc;
 }
 
 clv_rc api_intents_recover(struct api_worker *worker, const char *location, const char *serial,
-                           struct hsm *hsm, struct clv_err *err)
+			   struct hsm *hsm, struct clv_err *err)
 {
 	struct store_intent rows[INTENTS_AT_ONCE];
 	size_t n;
@@ -140,5 +160,32 @@ clv_rc api_intents_recover(struct api_worker *worker, const char *location, cons
 	CLV_TRY(store_intent_list(worker->store, location, INTENTS_AT_ONCE, rows, &n, err));
 	for (size_t i = 0; i < n; i++)
 		CLV_TRY(recover_one(worker, &rows[i], serial, hsm, err));
+	return CLV_OK;
+}
+
+static clv_rc recover_erasure(struct api_worker *worker, const struct store_intent *row,
+			      struct clv_err *err)
+{
+	struct clv_probe probe;
+	struct hsm *hsm;
+
+	CLV_TRY(api_token_get(worker, row->location, &hsm, err));
+	hsm_describe(hsm, &probe);
+	return recover_one(worker, row, probe.serial, hsm, err);
+}
+
+clv_rc api_erasures_recover(struct api_worker *worker, uint64_t *ret_left, struct clv_err *err)
+{
+	struct store_intent rows[INTENTS_AT_ONCE];
+	const char *kind = kind_names[API_INTENT_ERASE];
+	uint64_t left = 0;
+	size_t n;
+
+	CLV_TRY(store_intent_list(worker->store, NULL, INTENTS_AT_ONCE, rows, &n, err));
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(rows[i].detail, kind, strlen(kind)) == 0)
+			left += recover_erasure(worker, &rows[i], err) != CLV_OK;
+	}
+	*ret_left = left;
 	return CLV_OK;
 }

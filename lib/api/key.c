@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/api/api.h"
+#include "lib/model/state.h"
 
 static clv_rc check_options(const struct clv_key_options *options, struct clv_key *key,
                             struct clv_err *err)
@@ -11,6 +12,7 @@ static clv_rc check_options(const struct clv_key_options *options, struct clv_ke
 	        options->protection != 0 ? options->protection : CLV_PROTECTION_SOFTWARE;
 	enum clv_residency residency =
 	        options->residency != 0 ? options->residency : CLV_RESIDENCY_WRAPPED;
+	int64_t delay = options->destroy_delay != 0 ? options->destroy_delay : CLV_DESTROY_DELAY_DEFAULT;
 
 	if (options->purpose != CLV_PURPOSE_ENCRYPT_DECRYPT)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "purpose must be ENCRYPT_DECRYPT");
@@ -18,7 +20,11 @@ static clv_rc check_options(const struct clv_key_options *options, struct clv_ke
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "protection level must be SOFTWARE or HSM");
 	if (residency != CLV_RESIDENCY_WRAPPED && residency != CLV_RESIDENCY_TOKEN)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "residency must be WRAPPED or TOKEN");
-	*key = (struct clv_key){ .purpose = options->purpose,
+	if (delay < CLV_DESTROY_DELAY_MIN || delay > CLV_DESTROY_DELAY_MAX)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+		                "the destroy scheduled duration must be 24 hours to 120 days");
+	*key = (struct clv_key){ .destroy_delay = delay,
+		                 .purpose = options->purpose,
 		                 .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
 		                 .protection = protection,
 		                 .residency = residency,
@@ -28,59 +34,6 @@ static clv_rc check_options(const struct clv_key_options *options, struct clv_ke
 	return CLV_OK;
 }
 
-/* Everything of a first version but its key. */
-static clv_rc prepare_version(const struct clv_grant *grant, const struct clv_key *key,
-                              struct store_version *version, struct clv_err *err)
-{
-	struct clv_version *pub = &version->pub;
-
-	memset(version, 0, sizeof *version);
-	*pub = (struct clv_version){ .number = 1,
-		                     .state = CLV_STATE_ENABLED,
-		                     .algorithm = key->algorithm,
-		                     .protection = key->protection,
-		                     .residency = key->residency,
-		                     .create_time = key->create_time,
-		                     .generate_time = key->create_time,
-		                     .state_time = key->create_time };
-	memcpy(pub->state_principal, gate_principal(grant), strlen(gate_principal(grant)) + 1);
-	version->token_enabled = key->residency == CLV_RESIDENCY_TOKEN;
-	CLV_TRY(clv_random(pub->uid, sizeof pub->uid, err));
-	return CLV_OK;
-}
-
-static clv_rc make_wrapped(struct hsm *hsm, const struct clv_grant *grant, const struct store_ring *ring,
-                           struct store_version *version, struct clv_err *err)
-{
-	struct hsm_keyref root = { .role = HSM_ROLE_ROOT };
-	struct hsm_keyref kek = { .role = HSM_ROLE_RING_KEK,
-		                  .parent = &root,
-		                  .blob = ring->kek_blob,
-		                  .blob_len = ring->kek_blob_len };
-	struct hsm_blob blob;
-
-	memcpy(root.id, ring->root_id, HSM_ID_LEN);
-	memcpy(kek.id, ring->kek_id, HSM_ID_LEN);
-	CLV_TRY(hsm_key_generate(hsm, grant, HSM_ROLE_VERSION, &kek, &blob, err));
-	memcpy(version->blob, blob.bytes, blob.len);
-	version->blob_len = blob.len;
-	return CLV_OK;
-}
-
-static clv_rc make_resident(struct api_worker *worker, struct hsm *hsm, const struct clv_grant *grant,
-                            const struct clv_name *name, const struct store_version *version,
-                            struct api_intent *intent, struct clv_err *err)
-{
-	struct clv_probe probe;
-	char label[CLV_NAME_MAX];
-
-	hsm_describe(hsm, &probe);
-	CLV_TRY(api_intent_begin(worker, grant, API_INTENT_VERSION, name->location, probe.serial,
-	                         version->pub.uid, sizeof version->pub.uid, intent, err));
-	clv_name_format(name, CLV_NAME_KEY, label);
-	return hsm_key_create(hsm, grant, HSM_ROLE_VERSION, version->pub.uid, label, err);
-}
-
 /* Makes the key material and stores the rows; on failure nothing stays, or the intent does. */
 static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *grant,
                            const struct clv_name *name, const struct store_key *key,
@@ -88,35 +41,12 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct store_version version;
-	struct store_ring ring;
-	struct hsm *hsm;
 
-	CLV_TRY(store_ring_get(worker->store, name, &ring, err));
-	CLV_TRY(api_token_get(worker, name->location, &hsm, err));
-	CLV_TRY(prepare_version(grant, &key->pub, &version, err));
-	if (key->pub.residency == CLV_RESIDENCY_TOKEN)
-		CLV_TRY(make_resident(worker, hsm, grant, name, &version, intent, err));
-	else
-		CLV_TRY(make_wrapped(hsm, grant, &ring, &version, err));
+	CLV_TRY(api_version_make(worker, grant, name, &key->pub, &version, intent, err));
+	version.pub.create_time = key->pub.create_time; /* they are made as one */
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
 	return store_key_add(worker->store, grant, name, key, &version,
 	                     intent->noted ? intent->row.id : NULL, err);
-}
-
-/* A TOKEN-resident key that could not be stored goes again at once, if the token lets it. */
-static void undo_resident(struct api_worker *worker, const struct api_intent *intent,
-                          const struct clv_name *name)
-{
-	struct hsm *hsm = api_token_peek(worker->ctx, name->location);
-	struct clv_probe probe;
-	struct clv_err ignored;
-	clv_rc rc;
-
-	if (hsm == NULL || intent->row.id[0] == '\0')
-		return;
-	hsm_describe(hsm, &probe);
-	rc = api_intents_recover(worker, name->location, probe.serial, hsm, &ignored);
-	(void) rc; /* the intent stays in the catalogue: the next process to open the token sees to it */
 }
 
 static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
@@ -138,11 +68,8 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 		return rc;
 	key = (struct store_key){ .pub = *pub };
 	rc = make_and_add(worker, grant, name, &key, &intent, err);
-	api_intent_end(&intent);
-	if (rc != CLV_OK) {
-		undo_resident(worker, &intent, name);
-		return rc;
-	}
+	api_version_settle(worker, &intent, name, rc);
+	CLV_TRY(rc);
 	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	*ret_key = key.pub;
 	return CLV_OK;
@@ -230,5 +157,52 @@ clv_rc clv_key_list(struct clv_ctx *ctx, const struct clv_caller *who, const cha
 	CLV_TRY(gate_answer(ctx, grant, rc, NULL, err));
 	*ret_keys = CLV_TAKE(keys);
 	*ret_n = n;
+	return CLV_OK;
+}
+
+/* ---- the primary version ---- */
+
+static clv_rc set_primary_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
+                                  const struct clv_name *name, struct clv_key *ret_key,
+                                  struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
+	struct store_version version;
+	struct store_key key;
+
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	CLV_TRY(api_change_begin(ctx, &change, err));
+	CLV_TRY(store_version_get(worker->store, name, &version, err));
+	if (version.pub.state != CLV_STATE_ENABLED)
+		return model_state_refuse(version.pub.name, version.pub.state, err);
+	CLV_TRY(store_key_get(worker->store, name, &key, err));
+	CLV_TRY(store_key_set_primary(worker->store, grant, &key, name->version, err));
+	CLV_TRY(store_key_get(worker->store, name, &key, err));
+	*ret_key = key.pub;
+	return CLV_OK;
+}
+
+clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_caller *who, const char *key_name,
+                           uint64_t number, struct clv_key *ret_key, struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	struct gate_question question = { .permission = "cloudkms.cryptoKeys.update",
+		                          .resource = key_name,
+		                          .change = true };
+	char version[CLV_NAME_MAX];
+	struct clv_name parsed;
+	struct clv_key key;
+
+	CLV_TRY(clv_name_parse_kind(key_name, CLV_NAME_KEY, &parsed, err));
+	if (number == 0 || number > INT64_MAX)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "a version number is at least 1");
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	parsed.kind = CLV_NAME_VERSION;
+	parsed.version = number;
+	clv_name_format(&parsed, CLV_NAME_VERSION, version);
+	CLV_TRY(gate_answer(ctx, grant, set_primary_granted(ctx, grant, &parsed, &key, err), version,
+	                    err));
+	*ret_key = key;
 	return CLV_OK;
 }

@@ -9,6 +9,8 @@ claviger_sources += \
 	lib/api/intent.c \
 	lib/api/key.c \
 	lib/api/location.c \
+	lib/api/maintain.c \
+	lib/api/make.c \
 	lib/api/ring.c \
 	lib/api/tokens.c \
 	lib/api/use.c \

@@ -377,7 +377,9 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 		                                  .n_key_rings = counts.key_rings,
 		                                  .n_keys = counts.keys,
 		                                  .n_versions_enabled = counts.versions_enabled,
-		                                  .n_versions_disabled = counts.versions_disabled };
+		                                  .n_versions_disabled = counts.versions_disabled,
+		                                  .n_versions_scheduled = counts.versions_scheduled,
+		                                  .n_versions_destroyed = counts.versions_destroyed };
 	memcpy(location->id, row->id, sizeof location->id);
 	if (n > 0) {
 		memcpy(location->token_label, token.pub.label, sizeof location->token_label);

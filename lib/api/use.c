@@ -14,6 +14,7 @@
 #include "lib/model/state.h"
 
 #define N_SLOTS 8192 /* remembered versions; two that fall on one slot take turns */
+#define PRIMARY_TRIES 16 /* rotations that may come in between one use and its start */
 
 /* What was read of a version and what is above it. Never changed once made; shared. */
 struct api_view {
@@ -255,12 +256,16 @@ static clv_rc begin(struct api_use *use, const struct wanted *wanted, struct clv
 	return CLV_OK;
 }
 
+/* A rotation that comes in between is no failure: the new primary is taken. */
 static clv_rc begin_or_end(struct api_use *use, const struct wanted *wanted, struct clv_err *err)
 {
-	clv_rc rc = begin(use, wanted, err);
+	clv_rc rc = CLV_E_ABORTED;
 
-	if (rc != CLV_OK)
-		api_use_end(use);
+	for (unsigned i = 0; rc == CLV_E_ABORTED && i < PRIMARY_TRIES; i++) {
+		rc = begin(use, wanted, err);
+		if (rc != CLV_OK)
+			api_use_end(use);
+	}
 	return rc;
 }
 

@@ -141,17 +141,23 @@ static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct model_transition transition;
+	struct store_key key;
 
 	CLV_TRY(api_change_begin(sw->ctx, &change, err));
 	CLV_TRY(store_version_get(worker->store, sw->name, ret_row, err));
 	transition = model_state_transition(ret_row->pub.state, sw->verb);
 	if (transition.effect == MODEL_REFUSED)
-		return model_state_refuse(ret_row->pub.name, ret_row->pub.state, err);
+		return model_state_refuse_verb(ret_row->pub.name, ret_row->pub.state, sw->verb, err);
 	*ret_changed = transition.effect == MODEL_CHANGES;
 	if (!*ret_changed)
 		return CLV_OK;
 	ret_row->pub.state = transition.next;
 	ret_row->pub.state_time = clv_time_now();
+	ret_row->pub.destroy_time = 0;
+	if (transition.next == CLV_STATE_DESTROY_SCHEDULED) {
+		CLV_TRY(store_key_get(worker->store, sw->name, &key, err));
+		ret_row->pub.destroy_time = ret_row->pub.state_time + key.pub.destroy_delay;
+	}
 	snprintf(ret_row->pub.state_principal, sizeof ret_row->pub.state_principal, "%s",
 	         gate_principal(sw->grant));
 	snprintf(ret_row->pub.state_reason, sizeof ret_row->pub.state_reason, "%s",
@@ -180,6 +186,7 @@ static void after_disable(const struct switching *sw, struct api_worker *worker,
 	}
 }
 
+/* For a disable and for a destroy order: both end all use. */
 static clv_rc disable_granted(const struct switching *sw, struct clv_switch_report *report,
                               struct clv_err *err)
 {
@@ -199,10 +206,12 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
 	/* Also when it was disabled before: an earlier call may have given up waiting. */
 	rc = inflight_drain(worker->seat, row.row, deadline, &wait, &inside);
 	if (rc == CLV_E_DEADLINE_EXCEEDED)
-		return clv_fail(err, rc,
-		                "%s is disabled for new uses, but %s; run the same command again to "
-		                "wait on, or end that process",
-		                row.pub.name, inside.text);
+		return clv_fail(err, rc, "%s is disabled for new uses, but %s; %s, or end that process",
+				row.pub.name, inside.text,
+				sw->verb == MODEL_VERB_DISABLE
+					? "run the same command again to wait on"
+					: "it is DESTROY_SCHEDULED all the same: restore and disable it "
+					  "to wait on");
 	if (rc != CLV_OK) {
 		*err = inside;
 		return rc;
@@ -242,6 +251,19 @@ static clv_rc enable_resident(const struct switching *sw, struct api_worker *wor
 	return rc;
 }
 
+/* A restored version is disabled: nobody is inside, and the token's flags are off already. */
+static clv_rc restore_granted(const struct switching *sw, struct clv_switch_report *report,
+                              struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	struct store_version row;
+
+	CLV_TRY(api_worker_acquire(sw->ctx, &worker, err));
+	CLV_TRY(commit(sw, worker, &row, &report->changed, err));
+	report->version = row.pub;
+	return CLV_OK;
+}
+
 static clv_rc enable_granted(const struct switching *sw, struct clv_switch_report *report,
                              struct clv_err *err)
 {
@@ -250,6 +272,9 @@ static clv_rc enable_granted(const struct switching *sw, struct clv_switch_repor
 
 	CLV_TRY(api_worker_acquire(sw->ctx, &worker, err));
 	CLV_TRY(store_version_get(worker->store, sw->name, &row, err));
+	/* Before the token is touched: what is scheduled or destroyed stays off in it. */
+	if (model_state_transition(row.pub.state, sw->verb).effect == MODEL_REFUSED)
+		return model_state_refuse_verb(row.pub.name, row.pub.state, sw->verb, err);
 	if (row.pub.residency == CLV_RESIDENCY_TOKEN)
 		CLV_TRY(enable_resident(sw, worker, &row, &report->changed, err));
 	else
@@ -258,12 +283,22 @@ static clv_rc enable_granted(const struct switching *sw, struct clv_switch_repor
 	return CLV_OK;
 }
 
+static const struct {
+	const char *permission;
+	clv_rc (*run)(const struct switching *sw, struct clv_switch_report *report, struct clv_err *err);
+} verbs[MODEL_VERB_COUNT] = {
+	[MODEL_VERB_ENABLE] = { "cloudkms.cryptoKeyVersions.update", enable_granted },
+	[MODEL_VERB_DISABLE] = { "cloudkms.cryptoKeyVersions.update", disable_granted },
+	[MODEL_VERB_DESTROY] = { "cloudkms.cryptoKeyVersions.destroy", disable_granted },
+	[MODEL_VERB_RESTORE] = { "cloudkms.cryptoKeyVersions.restore", restore_granted },
+};
+
 static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
                              const char *reason, enum model_verb verb,
                              struct clv_switch_report *ret_report, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.update",
+	struct gate_question question = { .permission = verbs[verb].permission,
 		                          .resource = name,
 		                          .reason = reason,
 		                          .change = true };
@@ -279,8 +314,7 @@ static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, 
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	sw.grant = grant;
 	sw.name = &parsed;
-	rc = verb == MODEL_VERB_DISABLE ? disable_granted(&sw, &report, err)
-	                                : enable_granted(&sw, &report, err);
+	rc = verbs[verb].run(&sw, &report, err);
 	CLV_TRY(gate_answer(ctx, grant, rc, name, err));
 	*ret_report = report;
 	return CLV_OK;
@@ -298,4 +332,74 @@ clv_rc clv_version_enable(struct clv_ctx *ctx, const struct clv_caller *who, con
                           struct clv_err *err)
 {
 	return switch_version(ctx, who, name, reason, MODEL_VERB_ENABLE, ret_report, err);
+}
+
+clv_rc clv_version_destroy(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                           const char *reason, struct clv_switch_report *ret_report,
+                           struct clv_err *err)
+{
+	return switch_version(ctx, who, name, reason, MODEL_VERB_DESTROY, ret_report, err);
+}
+
+clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+                           const char *reason, struct clv_switch_report *ret_report,
+                           struct clv_err *err)
+{
+	return switch_version(ctx, who, name, reason, MODEL_VERB_RESTORE, ret_report, err);
+}
+
+/* ---- the next version ---- */
+
+static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *grant,
+                           const struct clv_name *key_name, struct api_intent *intent,
+                           uint64_t *ret_number, struct clv_err *err)
+{
+	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
+	struct store_version version;
+	struct store_key key;
+
+	CLV_TRY(store_key_get(worker->store, key_name, &key, err));
+	CLV_TRY(api_version_make(worker, grant, key_name, &key.pub, &version, intent, err));
+	CLV_TRY(api_change_begin(worker->ctx, &change, err));
+	return store_version_add(worker->store, grant, key_name, &version,
+	                         intent->noted ? intent->row.id : NULL, ret_number, err);
+}
+
+static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
+                             const struct clv_name *key_name, struct clv_version *ret_version,
+                             struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	struct clv_name name = *key_name;
+	struct api_intent intent = { 0 };
+	struct store_version row;
+	clv_rc rc;
+
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	rc = make_and_add(worker, grant, key_name, &intent, &name.version, err);
+	api_version_settle(worker, &intent, key_name, rc);
+	CLV_TRY(rc);
+	name.kind = CLV_NAME_VERSION;
+	CLV_TRY(store_version_get(worker->store, &name, &row, err));
+	*ret_version = row.pub;
+	return CLV_OK;
+}
+
+clv_rc clv_version_create(struct clv_ctx *ctx, const struct clv_caller *who, const char *key_name,
+                          struct clv_version *ret_version, struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.create",
+		                          .resource = key_name,
+		                          .change = true };
+	struct clv_version version = { 0 };
+	struct clv_name parsed;
+	clv_rc rc;
+
+	CLV_TRY(clv_name_parse_kind(key_name, CLV_NAME_KEY, &parsed, err));
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	rc = create_granted(ctx, grant, &parsed, &version, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, rc == CLV_OK ? version.name : NULL, err));
+	*ret_version = version;
+	return CLV_OK;
 }

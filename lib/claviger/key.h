@@ -19,6 +19,7 @@
 
 #include <claviger/ctx.h>
 #include <claviger/name.h>
+#include <claviger/time.h>
 
 #define CLV_PRINCIPAL_MAX 256 /* bytes, with the final NUL */
 #define CLV_REASON_MAX 256    /* bytes, with the final NUL */
@@ -29,7 +30,12 @@
 enum clv_purpose { CLV_PURPOSE_ENCRYPT_DECRYPT = 1 };
 enum clv_algorithm { CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION = 1 };
 enum clv_protection { CLV_PROTECTION_SOFTWARE = 1, CLV_PROTECTION_HSM = 2 };
-enum clv_state { CLV_STATE_ENABLED = 1, CLV_STATE_DISABLED = 2 };
+enum clv_state {
+	CLV_STATE_ENABLED = 1,
+	CLV_STATE_DISABLED = 2,
+	CLV_STATE_DESTROYED = 3,
+	CLV_STATE_DESTROY_SCHEDULED = 4,
+};
 
 /* Where the key material lives: wrapped in the catalogue, or as an object of its own in the token. */
 enum clv_residency { CLV_RESIDENCY_WRAPPED = 1, CLV_RESIDENCY_TOKEN = 2 };
@@ -39,6 +45,9 @@ const char *clv_purpose_name(enum clv_purpose purpose);
 const char *clv_algorithm_name(enum clv_algorithm algorithm);
 const char *clv_protection_name(enum clv_protection protection);
 const char *clv_state_name(enum clv_state state);
+
+/* The state's name in NIST SP 800-57 part 1 revision 5, section 7: "active", "suspended" ... */
+const char *clv_state_nist_name(enum clv_state state);
 const char *clv_residency_name(enum clv_residency residency);
 
 /* Plain data, no ownership. */
@@ -56,6 +65,7 @@ struct clv_key {
 	int64_t create_time;          /* ns since 1970 */
 	uint64_t primary;             /* version number; 0: no primary */
 	enum clv_state primary_state; /* meaningful when primary != 0 */
+	int64_t destroy_delay;        /* ns from the order to destroy a version to its execution */
 };
 
 struct clv_version {
@@ -71,6 +81,8 @@ struct clv_version {
 	int64_t state_time;       /* ns since 1970: when the present state began */
 	char state_principal[CLV_PRINCIPAL_MAX]; /* who put it there */
 	char state_reason[CLV_REASON_MAX];       /* why, may be empty */
+	int64_t destroy_time;       /* ns since 1970: when it is due; 0: not scheduled */
+	int64_t destroy_event_time; /* ns since 1970: when it was destroyed; 0: it was not */
 };
 
 /*
@@ -102,7 +114,12 @@ struct clv_key_options {
 	enum clv_purpose purpose;
 	enum clv_protection protection; /* 0: CLV_PROTECTION_SOFTWARE, as gcloud asks by default */
 	enum clv_residency residency;   /* 0: CLV_RESIDENCY_WRAPPED */
+	int64_t destroy_delay;          /* ns, 24 hours to 120 days; 0: 30 days */
 };
+
+#define CLV_DESTROY_DELAY_MIN (24 * 3600 * CLV_NS_PER_S)
+#define CLV_DESTROY_DELAY_MAX (120 * 24 * 3600 * CLV_NS_PER_S)
+#define CLV_DESTROY_DELAY_DEFAULT (30 * 24 * 3600 * CLV_NS_PER_S)
 
 /*
  * Makes a key with version 1, ENABLED and primary. The key material is generated in the token,
@@ -160,6 +177,53 @@ CLV_MUST_USE clv_rc clv_version_disable(struct clv_ctx *ctx, const struct clv_ca
 CLV_MUST_USE clv_rc clv_version_enable(struct clv_ctx *ctx, const struct clv_caller *who,
                                        const char *name, const char *reason,
                                        struct clv_switch_report *ret_report, struct clv_err *err);
+
+/*
+ * Makes the key's next version, ENABLED; it does not become the primary. Numbers grow by one and
+ * are never used again. Errors: CLV_E_NOT_FOUND.
+ */
+CLV_MUST_USE clv_rc clv_version_create(struct clv_ctx *ctx, const struct clv_caller *who,
+                                       const char *key_name, struct clv_version *ret_version,
+                                       struct clv_err *err);
+
+/*
+ * Makes an ENABLED version the key's primary: what is encrypted from now on is encrypted with it.
+ * Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION it is not enabled.
+ */
+CLV_MUST_USE clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_caller *who,
+                                        const char *key_name, uint64_t number,
+                                        struct clv_key *ret_key, struct clv_err *err);
+
+/*
+ * Orders the end of a version: it is DESTROY_SCHEDULED at once, and unusable as after
+ * clv_version_disable(); its key material goes when the key's delay is over and clv_maintain()
+ * comes by. Needs no token. Errors: as clv_version_disable(); CLV_E_FAILED_PRECONDITION it is
+ * neither enabled nor disabled.
+ */
+CLV_MUST_USE clv_rc clv_version_destroy(struct clv_ctx *ctx, const struct clv_caller *who,
+                                        const char *name, const char *reason,
+                                        struct clv_switch_report *ret_report, struct clv_err *err);
+
+/* Takes the order back: the version is DISABLED. Errors: CLV_E_NOT_FOUND;
+ * CLV_E_FAILED_PRECONDITION it is not DESTROY_SCHEDULED. */
+CLV_MUST_USE clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_caller *who,
+                                        const char *name, const char *reason,
+                                        struct clv_switch_report *ret_report, struct clv_err *err);
+
+/* What clv_maintain() did. Plain data. */
+struct clv_maintain_report {
+	uint64_t destroyed; /* versions whose key material is gone now */
+	uint64_t left;      /* versions that are due and could not be destroyed */
+	char why[160];      /* the last reason for one that was left */
+};
+
+/*
+ * Does what is due: destroys versions whose time has come. Each is done exactly once, however many
+ * processes call this at the same time. What cannot be done now (a token is away) is left for the
+ * next call and counted. Errors: only what keeps it from looking.
+ */
+CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
+                                 struct clv_maintain_report *ret_report, struct clv_err *err);
 
 /* Ends a page of any of the lists above. NULL is fine. Returns NULL. */
 void *clv_page_free(void *page);

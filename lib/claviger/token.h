@@ -127,6 +127,7 @@ struct clv_status_location {
 	clv_rc token_rc;       /* CLV_OK: the token answers and the root is there */
 	char token_text[160];  /* why not, otherwise */
 	uint64_t n_key_rings, n_keys, n_versions_enabled, n_versions_disabled;
+	uint64_t n_versions_scheduled, n_versions_destroyed;
 	uint64_t n_token_pending; /* versions whose flags in the token do not follow their state yet */
 };
 

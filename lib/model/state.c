@@ -13,9 +13,13 @@ static const struct {
 } transitions[] = {
 	{ CLV_STATE_ENABLED, MODEL_VERB_ENABLE, { MODEL_NO_CHANGE, CLV_STATE_ENABLED } },
 	{ CLV_STATE_ENABLED, MODEL_VERB_DISABLE, { MODEL_CHANGES, CLV_STATE_DISABLED } },
+	{ CLV_STATE_ENABLED, MODEL_VERB_DESTROY, { MODEL_CHANGES, CLV_STATE_DESTROY_SCHEDULED } },
 	{ CLV_STATE_ENABLED, MODEL_VERB_USE, { MODEL_NO_CHANGE, CLV_STATE_ENABLED } },
 	{ CLV_STATE_DISABLED, MODEL_VERB_ENABLE, { MODEL_CHANGES, CLV_STATE_ENABLED } },
 	{ CLV_STATE_DISABLED, MODEL_VERB_DISABLE, { MODEL_NO_CHANGE, CLV_STATE_DISABLED } },
+	{ CLV_STATE_DISABLED, MODEL_VERB_DESTROY, { MODEL_CHANGES, CLV_STATE_DESTROY_SCHEDULED } },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_RESTORE, { MODEL_CHANGES, CLV_STATE_DISABLED } },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_EXPIRE, { MODEL_CHANGES, CLV_STATE_DESTROYED } },
 };
 
 struct model_transition model_state_transition(enum clv_state state, enum model_verb verb)
@@ -31,6 +35,21 @@ clv_rc model_state_refuse(const char *version_name, enum clv_state state, struct
 {
 	return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s is not enabled, current state is: %s.",
 			version_name, clv_state_name(state));
+}
+
+clv_rc model_state_refuse_verb(const char *version_name, enum clv_state state, enum model_verb verb,
+			       struct clv_err *err)
+{
+	static const char *const done[] = {
+		[MODEL_VERB_ENABLE] = "enabled",    [MODEL_VERB_DISABLE] = "disabled",
+		[MODEL_VERB_DESTROY] = "destroyed", [MODEL_VERB_RESTORE] = "restored",
+		[MODEL_VERB_EXPIRE] = "erased",     [MODEL_VERB_USE] = "used",
+	};
+
+	return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s cannot be %s, current state is: %s.",
+			version_name,
+			(unsigned) verb < CLV_ARRAY_LEN(done) ? done[verb] : "changed",
+			clv_state_name(state));
 }
 
 static const char *name_at(const char *const *names, size_t n, unsigned number)
@@ -69,6 +88,20 @@ const char *clv_state_name(enum clv_state state)
 	static const char *const names[] = {
 		[CLV_STATE_ENABLED] = "ENABLED",
 		[CLV_STATE_DISABLED] = "DISABLED",
+		[CLV_STATE_DESTROYED] = "DESTROYED",
+		[CLV_STATE_DESTROY_SCHEDULED] = "DESTROY_SCHEDULED",
+	};
+
+	return name_at(names, CLV_ARRAY_LEN(names), state);
+}
+
+const char *clv_state_nist_name(enum clv_state state)
+{
+	static const char *const names[] = {
+		[CLV_STATE_ENABLED] = "active",
+		[CLV_STATE_DISABLED] = "suspended",
+		[CLV_STATE_DESTROYED] = "destroyed",
+		[CLV_STATE_DESTROY_SCHEDULED] = "deactivated",
 	};
 
 	return name_at(names, CLV_ARRAY_LEN(names), state);

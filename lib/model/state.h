@@ -7,7 +7,15 @@
 
 #include <claviger/key.h>
 
-enum model_verb { MODEL_VERB_ENABLE, MODEL_VERB_DISABLE, MODEL_VERB_USE, MODEL_VERB_COUNT };
+enum model_verb {
+	MODEL_VERB_ENABLE,
+	MODEL_VERB_DISABLE,
+	MODEL_VERB_DESTROY, /* the order; the material stays till it is due */
+	MODEL_VERB_RESTORE,
+	MODEL_VERB_EXPIRE, /* destroy_time has come */
+	MODEL_VERB_USE,
+	MODEL_VERB_COUNT
+};
 
 enum model_effect {
 	MODEL_REFUSED,   /* FAILED_PRECONDITION */
@@ -17,7 +25,8 @@ enum model_effect {
 
 struct model_transition {
 	enum model_effect effect;
-	enum clv_state next; /* the state afterwards; the present one unless effect is MODEL_CHANGES */
+	enum clv_state
+		next; /* the state afterwards; the present one unless effect is MODEL_CHANGES */
 };
 
 struct model_transition model_state_transition(enum clv_state state, enum model_verb verb);
@@ -27,6 +36,10 @@ struct model_transition model_state_transition(enum clv_state state, enum model_
  * "NAME is not enabled, current state is: DISABLED." Always returns CLV_E_FAILED_PRECONDITION.
  */
 CLV_MUST_USE clv_rc model_state_refuse(const char *version_name, enum clv_state state,
-                                       struct clv_err *err);
+				       struct clv_err *err);
+
+/* The refusal of another verb, e.g. "NAME cannot be restored, current state is: ENABLED." */
+CLV_MUST_USE clv_rc model_state_refuse_verb(const char *version_name, enum clv_state state,
+					    enum model_verb verb, struct clv_err *err);
 
 #endif

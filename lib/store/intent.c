@@ -117,6 +117,8 @@ clv_rc store_counts_get(struct store *store, const char *location, struct store_
 	counts.keys = store_read_count(&run);
 	counts.versions_enabled = store_read_count(&run);
 	counts.versions_disabled = store_read_count(&run);
+	counts.versions_scheduled = store_read_count(&run);
+	counts.versions_destroyed = store_read_count(&run);
 	counts.token_pending = store_read_count(&run);
 	CLV_TRY(store_row_check(&run, err));
 	*ret_counts = counts;

@@ -26,7 +26,7 @@ static void read_primary(struct store_run *run, struct clv_key *key)
 	if (store_read_null(run))
 		return;
 	key->primary = store_read_count(run);
-	key->primary_state = (enum clv_state) store_read_enum(run, CLV_STATE_DISABLED);
+	key->primary_state = (enum clv_state) store_read_enum(run, CLV_STATE_DESTROY_SCHEDULED);
 }
 
 static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct clv_err *err)
@@ -44,6 +44,7 @@ static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct 
 	key.pub.protection = (enum clv_protection) store_read_enum(run, CLV_PROTECTION_HSM);
 	key.pub.residency = (enum clv_residency) store_read_enum(run, CLV_RESIDENCY_TOKEN);
 	key.pub.create_time = store_read_int(run);
+	key.pub.destroy_delay = store_read_int(run);
 	read_primary(run, &key.pub);
 	CLV_TRY(store_row_check(run, err));
 	clv_name_format(&name, CLV_NAME_KEY, key.pub.name);
@@ -121,6 +122,7 @@ static clv_rc insert_key(struct store *store, int64_t ring_row, const char *id,
 	store_bind_int(&run, ":protection", key->protection);
 	store_bind_int(&run, ":residency", key->residency);
 	store_bind_int(&run, ":create_time", key->create_time);
+	store_bind_int(&run, ":destroy_delay", key->destroy_delay);
 	store_bind_int(&run, ":primary", 1);
 	CLV_TRY(store_step(&run, &found, err));
 	*ret_row = store_read_int(&run);
@@ -140,5 +142,33 @@ clv_rc store_key_add(struct store *store, const struct clv_grant *grant,
 			   &place.rows[CLV_NAME_KEY], err));
 	CLV_TRY(store_version_insert(store, &place, 1, first, err));
 	CLV_TRY(store_intent_take(store, intent, err));
+	return store_change_commit(&change, err);
+}
+
+static clv_rc update_primary(struct store *store, const struct store_key *key, uint64_t number,
+			     struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_SET_PRIMARY);
+
+	store_bind_int(&run, ":number", (int64_t) number);
+	store_bind_int(&run, ":row", key->row);
+	store_bind_int(&run, ":row_version", key->row_version);
+	CLV_TRY(store_step_done(&run, err));
+	if (sqlite3_changes(store->db) == 0)
+		return clv_fail(err, CLV_E_ABORTED,
+				"CryptoKey %s was changed meanwhile, or has no version %llu:"
+				" read it again.",
+				key->pub.name, (unsigned long long) number);
+	return CLV_OK;
+}
+
+clv_rc store_key_set_primary(struct store *store, const struct clv_grant *grant,
+			     const struct store_key *key, uint64_t number, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(update_primary(store, key, number, err));
 	return store_change_commit(&change, err);
 }

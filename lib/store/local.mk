@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The schema steps in the order of their numbers; build-aux/embed-sql makes C of them.
-store_steps = lib/store/schema/0001_first.sql
+store_steps = lib/store/schema/0001_first.sql lib/store/schema/0002_life.sql
 
 claviger_sources += \
 	lib/store/change.c \
@@ -16,7 +16,7 @@ claviger_sources += \
 	lib/store/version.c
 nodist_libclaviger_testable_la_SOURCES = lib/store/steps.c
 
-lib/store/steps.c: $(store_steps) build-aux/embed-sql
+lib/store/steps.c: $(store_steps) lib/store/local.mk build-aux/embed-sql
 	$(AM_V_GEN)$(MKDIR_P) lib/store && \
 	(cd $(srcdir) && $(SHELL) build-aux/embed-sql $(store_steps)) >$@.tmp && mv $@.tmp $@
 

@@ -17,14 +17,15 @@
 
 #define KEY_COLUMNS                                                                                \
 	"k.row, k.row_version, k.key_ring, r.project, l.id, r.id, k.id, k.purpose, k.algorithm,"   \
-	" k.protection, k.residency, k.create_time, k.primary_number, p.state"
+	" k.protection, k.residency, k.create_time, k.destroy_delay, k.primary_number, p.state"
 #define KEY_FROM RING_FROM " CROSS JOIN crypto_keys k ON k.key_ring = r.row"
 #define KEY_PRIMARY " LEFT JOIN versions p ON p.crypto_key = k.row AND p.number = k.primary_number"
 
 #define VERSION_COLUMNS                                                                            \
 	"v.row, v.row_version, v.crypto_key, r.project, l.id, r.id, k.id, v.number, v.uid,"        \
 	" v.state, v.algorithm, v.protection, v.residency, v.create_time, v.generate_time,"        \
-	" v.state_time, v.state_principal, v.state_reason, v.token_enabled, v.blob"
+	" v.state_time, v.state_principal, v.state_reason, v.destroy_time, v.destroy_event_time,"  \
+	" v.token_enabled, v.blob"
 #define VERSION_FROM KEY_FROM " CROSS JOIN versions v ON v.crypto_key = k.row"
 #define VERSION_UP                                                                                 \
 	" CROSS JOIN crypto_keys k ON k.row = v.crypto_key"                                        \
@@ -85,8 +86,13 @@ static const char *const sql_table[] = {
 			       " AND k.id > :after ORDER BY k.id LIMIT :limit",
 	[STORE_SQL_KEY_INSERT] =
 		"INSERT INTO crypto_keys (key_ring, id, purpose, algorithm, protection, residency,"
-		" create_time, primary_number) VALUES (:ring, :id, :purpose, :algorithm,"
-		" :protection, :residency, :create_time, :primary) RETURNING row",
+		" create_time, destroy_delay, primary_number) VALUES (:ring, :id, :purpose,"
+		" :algorithm, :protection, :residency, :create_time, :destroy_delay, :primary)"
+		" RETURNING row",
+	[STORE_SQL_KEY_SET_PRIMARY] =
+		"UPDATE crypto_keys SET primary_number = :number, row_version = row_version + 1"
+		" WHERE row = :row AND row_version = :row_version AND EXISTS"
+		" (SELECT 1 FROM versions v WHERE v.crypto_key = :row AND v.number = :number)",
 
 	[STORE_SQL_VERSION_GET] = "SELECT " VERSION_COLUMNS VERSION_FROM IN_RING
 				  " AND k.id = :key AND v.number = :number",
@@ -100,6 +106,13 @@ static const char *const sql_table[] = {
 		"SELECT " VERSION_COLUMNS " FROM locations l"
 		" CROSS JOIN versions v ON v.location = l.row" VERSION_UP
 		" WHERE l.id = :location AND " PENDING " ORDER BY v.row LIMIT :limit",
+	[STORE_SQL_VERSION_LIST_DUE] =
+		"SELECT " VERSION_COLUMNS " FROM versions v INDEXED BY versions_due" VERSION_UP
+		" CROSS JOIN locations l ON l.row = r.location"
+		" WHERE v.state = 4 AND v.destroy_time <= :now"
+		" AND (v.destroy_time, v.row) > (:after_time, :after_row)"
+		" ORDER BY v.destroy_time, v.row LIMIT :limit",
+	[STORE_SQL_VERSION_NEXT] = "SELECT max(number) + 1 FROM versions WHERE crypto_key = :key",
 	[STORE_SQL_VERSION_INSERT] =
 		"INSERT INTO versions (crypto_key, location, number, uid, state, algorithm,"
 		" protection, residency, create_time, generate_time, state_time, state_principal,"
@@ -109,9 +122,17 @@ static const char *const sql_table[] = {
 	[STORE_SQL_VERSION_SET_STATE] =
 		"UPDATE versions SET state = :state, state_time = :state_time,"
 		" state_principal = :state_principal, state_reason = :state_reason,"
+		" destroy_time = :destroy_time,"
+		" row_version = row_version + 1 WHERE row = :row AND row_version = :row_version",
+	[STORE_SQL_VERSION_ERASE] =
+		"UPDATE versions SET state = :state, state_time = :state_time,"
+		" state_principal = :state_principal, state_reason = :state_reason,"
+		" destroy_time = NULL, destroy_event_time = :destroy_event_time, blob = NULL,"
+		" token_enabled = NULL,"
 		" row_version = row_version + 1 WHERE row = :row AND row_version = :row_version",
 	[STORE_SQL_VERSION_SET_TOKEN_ENABLED] = "UPDATE versions SET token_enabled = :enabled"
-						" WHERE row = :row AND residency = 2",
+						" WHERE row = :row AND residency = 2"
+						" AND state <> 3",
 
 	[STORE_SQL_INTENT_LIST] = "SELECT id, location, detail, time FROM intents"
 				  " WHERE location = :location ORDER BY row LIMIT :limit",
@@ -128,6 +149,8 @@ static const char *const sql_table[] = {
 		" ON k.key_ring = r.row WHERE r.location = l.row),"
 		" (SELECT count(*) FROM versions v WHERE v.location = l.row AND v.state = 1),"
 		" (SELECT count(*) FROM versions v WHERE v.location = l.row AND v.state = 2),"
+		" (SELECT count(*) FROM versions v WHERE v.location = l.row AND v.state = 4),"
+		" (SELECT count(*) FROM versions v WHERE v.location = l.row AND v.state = 3),"
 		" (SELECT count(*) FROM versions v WHERE v.location = l.row AND " PENDING ")"
 		" FROM locations l WHERE l.id = :location",
 };

@@ -37,7 +37,7 @@ struct store_home {
 /* Makes the file `path` with the newest schema and this home row: whole, or not at all.
  * Errors: CLV_E_ALREADY_EXISTS; what is there stays as it is. */
 CLV_MUST_USE clv_rc store_create(const char *path, const struct clv_grant *grant,
-                                 const struct store_home *home, struct clv_err *err);
+				 const struct store_home *home, struct clv_err *err);
 
 /*
  * Opens a connection; the first one of an older schema brings it up to date after a copy was made
@@ -45,14 +45,14 @@ CLV_MUST_USE clv_rc store_create(const char *path, const struct clv_grant *grant
  * Errors: CLV_E_NOT_FOUND no such file; CLV_E_FAILED_PRECONDITION its schema is newer than ours.
  */
 CLV_MUST_USE clv_rc store_open(const char *path, unsigned wait_ms, struct store **ret_store,
-                               struct clv_err *err);
+			       struct clv_err *err);
 struct store *store_close(struct store *store);
 CLV_DEFINE_AUTO(struct store, store_close);
 
 int store_schema(void); /* the newest schema number this code knows */
 
 CLV_MUST_USE clv_rc store_home_get(struct store *store, struct store_home *ret_home,
-                                   struct clv_err *err);
+				   struct clv_err *err);
 
 /* A location, with the ids of its objects on its token. */
 struct store_location {
@@ -62,14 +62,14 @@ struct store_location {
 	unsigned n_tokens;
 };
 CLV_MUST_USE clv_rc store_location_get(struct store *store, const char *id,
-                                       struct store_location *ret_location, struct clv_err *err);
+				       struct store_location *ret_location, struct clv_err *err);
 
 /* Lists come in order of id behind `after` ("" or NULL: from the first), at most `limit` rows into
- * `rows`, which the caller owns; *ret_n says how many. On failure *ret_n is untouched, `rows` is not.
- * Errors: CLV_E_NOT_FOUND the parent (location, key ring, key) of a list is not there. */
+ * `rows`, which the caller owns; *ret_n says how many. On failure *ret_n is untouched, `rows` is
+ * not. Errors: CLV_E_NOT_FOUND the parent (location, key ring, key) of a list is not there. */
 CLV_MUST_USE clv_rc store_location_list(struct store *store, const char *after, size_t limit,
-                                        struct store_location *rows, size_t *ret_n,
-                                        struct clv_err *err);
+					struct store_location *rows, size_t *ret_n,
+					struct clv_err *err);
 
 struct store_token {
 	int64_t row;
@@ -83,13 +83,13 @@ struct store_token {
 /* Adds a location and the token that serves it, in one transaction; takes an intent (below) away
  * (NULL: none). Errors: CLV_E_ALREADY_EXISTS; CLV_E_ABORTED the intent is gone. */
 CLV_MUST_USE clv_rc store_location_add(struct store *store, const struct clv_grant *grant,
-                                       const struct store_location *location,
-                                       const struct store_token *token, const char *intent,
-                                       struct clv_err *err);
+				       const struct store_location *location,
+				       const struct store_token *token, const char *intent,
+				       struct clv_err *err);
 
 /* Tokens of a location, or of all (NULL), in order of location and row. At most `limit`. */
 CLV_MUST_USE clv_rc store_token_list(struct store *store, const char *location, size_t limit,
-                                     struct store_token *rows, size_t *ret_n, struct clv_err *err);
+				     struct store_token *rows, size_t *ret_n, struct clv_err *err);
 
 struct store_ring {
 	int64_t row;
@@ -102,13 +102,13 @@ struct store_ring {
 };
 /* Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc store_ring_get(struct store *store, const struct clv_name *name,
-                                   struct store_ring *ret_ring, struct clv_err *err);
+				   struct store_ring *ret_ring, struct clv_err *err);
 CLV_MUST_USE clv_rc store_ring_list(struct store *store, const struct clv_name *location,
-                                    const char *after, size_t limit, struct store_ring *rows,
-                                    size_t *ret_n, struct clv_err *err);
+				    const char *after, size_t limit, struct store_ring *rows,
+				    size_t *ret_n, struct clv_err *err);
 /* Errors: CLV_E_NOT_FOUND no such location; CLV_E_ALREADY_EXISTS. */
 CLV_MUST_USE clv_rc store_ring_add(struct store *store, const struct clv_grant *grant,
-                                   const struct store_ring *ring, struct clv_err *err);
+				   const struct store_ring *ring, struct clv_err *err);
 
 struct store_key {
 	int64_t row;
@@ -118,10 +118,10 @@ struct store_key {
 };
 /* Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc store_key_get(struct store *store, const struct clv_name *name,
-                                  struct store_key *ret_key, struct clv_err *err);
+				  struct store_key *ret_key, struct clv_err *err);
 CLV_MUST_USE clv_rc store_key_list(struct store *store, const struct clv_name *ring,
-                                   const char *after, size_t limit, struct store_key *rows,
-                                   size_t *ret_n, struct clv_err *err);
+				   const char *after, size_t limit, struct store_key *rows,
+				   size_t *ret_n, struct clv_err *err);
 
 /* A version; `row` is never reused and serves as its number in the gate file. */
 struct store_version {
@@ -129,7 +129,7 @@ struct store_version {
 	int64_t row_version;
 	int64_t key_row;
 	struct clv_version pub;
-	bool token_enabled;           /* TOKEN residency: what the flags in the token were last set to */
+	bool token_enabled; /* TOKEN residency: what the flags in the token were last set to */
 	uint8_t blob[STORE_BLOB_MAX]; /* WRAPPED residency */
 	size_t blob_len;
 };
@@ -139,36 +139,66 @@ struct store_version {
  * CLV_E_NOT_FOUND no such ring; CLV_E_ALREADY_EXISTS; CLV_E_ABORTED the intent is gone: somebody
  * took us for dead and undid what it spoke of. */
 CLV_MUST_USE clv_rc store_key_add(struct store *store, const struct clv_grant *grant,
-                                  const struct clv_name *name, const struct store_key *key,
-                                  const struct store_version *first, const char *intent,
-                                  struct clv_err *err);
+				  const struct clv_name *name, const struct store_key *key,
+				  const struct store_version *first, const char *intent,
+				  struct clv_err *err);
+
+/* Adds a key's next version; *ret_number is its number. Takes an intent away (NULL: none). Errors:
+ * CLV_E_NOT_FOUND no such key; CLV_E_ABORTED the intent is gone. */
+CLV_MUST_USE clv_rc store_version_add(struct store *store, const struct clv_grant *grant,
+				      const struct clv_name *key_name,
+				      const struct store_version *version, const char *intent,
+				      uint64_t *ret_number, struct clv_err *err);
+
+/* Makes a version of the key, by number, its primary. Errors: CLV_E_ABORTED the key's row is no
+ * longer at key->row_version, or there is no such version. */
+CLV_MUST_USE clv_rc store_key_set_primary(struct store *store, const struct clv_grant *grant,
+					  const struct store_key *key, uint64_t number,
+					  struct clv_err *err);
 
 /* By key name and number (name->kind CLV_NAME_VERSION), or by the uid a ciphertext carries. The
- * latter fills in pub.name from the catalogue, whatever key it belongs to. Errors: CLV_E_NOT_FOUND. */
+ * latter fills in pub.name from the catalogue, whatever key it belongs to. Errors: CLV_E_NOT_FOUND.
+ */
 CLV_MUST_USE clv_rc store_version_get(struct store *store, const struct clv_name *name,
-                                      struct store_version *ret_version, struct clv_err *err);
+				      struct store_version *ret_version, struct clv_err *err);
 CLV_MUST_USE clv_rc store_version_by_uid(struct store *store, const uint8_t uid[CLV_UID_LEN],
-                                         struct store_version *ret_version, struct clv_err *err);
+					 struct store_version *ret_version, struct clv_err *err);
 CLV_MUST_USE clv_rc store_version_list(struct store *store, const struct clv_name *key,
-                                       uint64_t after, size_t limit, struct store_version *rows,
-                                       size_t *ret_n, struct clv_err *err);
+				       uint64_t after, size_t limit, struct store_version *rows,
+				       size_t *ret_n, struct clv_err *err);
 
-/* Writes version->pub.state, state_time, state_principal and state_reason.
+/* Writes version->pub.state, state_time, state_principal, state_reason and destroy_time.
  * Errors: CLV_E_ABORTED the row is no longer at version->row_version. */
 CLV_MUST_USE clv_rc store_version_set_state(struct store *store, const struct clv_grant *grant,
-                                            const struct store_version *version,
-                                            struct clv_err *err);
+					    const struct store_version *version,
+					    struct clv_err *err);
+
+/*
+ * Writes a version's end: state DESTROYED with version->pub's state fields and destroy_event_time,
+ * and its key material out of the file (overwritten, and out of the write-ahead log as far as other
+ * readers let it). Errors: CLV_E_ABORTED as above.
+ */
+CLV_MUST_USE clv_rc store_version_erase(struct store *store, const struct clv_grant *grant,
+					const struct store_version *version, struct clv_err *err);
+
+/* Versions that are DESTROY_SCHEDULED and due at `now`, the oldest first, behind (after_time,
+ * after_row): start with INT64_MIN, 0. */
+CLV_MUST_USE clv_rc store_version_list_due(struct store *store, int64_t now, int64_t after_time,
+					   int64_t after_row, size_t limit,
+					   struct store_version *rows, size_t *ret_n,
+					   struct clv_err *err);
 
 /* Notes that the flags in the token now are `enabled`. Does not move the row version: it records
- * what follows from a state, and decides nothing. Errors: CLV_E_NOT_FOUND no such row, or WRAPPED. */
+ * what follows from a state, and decides nothing. Errors: CLV_E_NOT_FOUND no such row, WRAPPED,
+ * or destroyed. */
 CLV_MUST_USE clv_rc store_version_set_token_enabled(struct store *store,
-                                                    const struct clv_grant *grant, int64_t row,
-                                                    bool enabled, struct clv_err *err);
+						    const struct clv_grant *grant, int64_t row,
+						    bool enabled, struct clv_err *err);
 
 /* TOKEN-resident versions of a location whose flags in the token do not follow their state. */
 CLV_MUST_USE clv_rc store_version_list_pending(struct store *store, const char *location,
-                                               size_t limit, struct store_version *rows,
-                                               size_t *ret_n, struct clv_err *err);
+					       size_t limit, struct store_version *rows,
+					       size_t *ret_n, struct clv_err *err);
 
 /*
  * Intents: what is about to be made in a token, noted before it is made, so that a crash can be
@@ -183,18 +213,19 @@ struct store_intent {
 	int64_t time;
 };
 CLV_MUST_USE clv_rc store_intent_add(struct store *store, const struct clv_grant *grant,
-                                     const struct store_intent *intent, struct clv_err *err);
+				     const struct store_intent *intent, struct clv_err *err);
 CLV_MUST_USE clv_rc store_intent_remove(struct store *store, const struct clv_grant *grant,
-                                        const char *id, struct clv_err *err);
+					const char *id, struct clv_err *err);
 CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location, size_t limit,
-                                      struct store_intent *rows, size_t *ret_n,
-                                      struct clv_err *err);
+				      struct store_intent *rows, size_t *ret_n,
+				      struct clv_err *err);
 
 /* What a location has. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
-	uint64_t key_rings, keys, versions_enabled, versions_disabled, token_pending;
+	uint64_t key_rings, keys, versions_enabled, versions_disabled, versions_scheduled,
+		versions_destroyed, token_pending;
 };
 CLV_MUST_USE clv_rc store_counts_get(struct store *store, const char *location,
-                                     struct store_counts *ret_counts, struct clv_err *err);
+				     struct store_counts *ret_counts, struct clv_err *err);
 
 #endif

@@ -3,21 +3,28 @@
 #include "lib/store/impl.h"
 #include "lib/base/banned.h"
 
-/* What the residency asks for: flags in the token, or a blob here. */
+/* What the residency asks for: flags in the token, or a blob here; nothing of what is destroyed. */
 static void read_material(struct store_run *run, struct store_version *version)
 {
+	bool wrapped = version->pub.residency == CLV_RESIDENCY_WRAPPED;
+
 	if (!store_read_null(run))
 		version->token_enabled = store_read_int(run) != 0;
 	version->blob_len = store_read_blob_upto(run, version->blob, sizeof version->blob);
-	if ((version->pub.residency == CLV_RESIDENCY_WRAPPED) != (version->blob_len > 0))
+	if ((wrapped && version->pub.state != CLV_STATE_DESTROYED) != (version->blob_len > 0))
 		run->damaged = true;
+}
+
+static int64_t read_time_or_none(struct store_run *run)
+{
+	return store_read_null(run) ? 0 : store_read_int(run);
 }
 
 static void read_public(struct store_run *run, struct clv_version *version)
 {
 	version->number = store_read_count(run);
 	store_read_blob(run, version->uid, sizeof version->uid);
-	version->state = (enum clv_state) store_read_enum(run, CLV_STATE_DISABLED);
+	version->state = (enum clv_state) store_read_enum(run, CLV_STATE_DESTROY_SCHEDULED);
 	version->algorithm =
 		(enum clv_algorithm) store_read_enum(run, CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION);
 	version->protection = (enum clv_protection) store_read_enum(run, CLV_PROTECTION_HSM);
@@ -27,6 +34,8 @@ static void read_public(struct store_run *run, struct clv_version *version)
 	version->state_time = store_read_int(run);
 	store_read_text(run, version->state_principal, sizeof version->state_principal);
 	store_read_text(run, version->state_reason, sizeof version->state_reason);
+	version->destroy_time = read_time_or_none(run);
+	version->destroy_event_time = read_time_or_none(run);
 }
 
 static clv_rc read_version(struct store_run *run, struct store_version *ret_version,
@@ -161,6 +170,16 @@ static void bind_state(struct store_run *run, const struct clv_version *version)
 	store_bind_text(run, ":state_reason", version->state_reason);
 }
 
+static clv_rc check_updated(struct store *store, const struct store_version *version,
+			    struct clv_err *err)
+{
+	if (sqlite3_changes(store->db) == 0)
+		return clv_fail(err, CLV_E_ABORTED,
+				"CryptoKeyVersion %s was changed meanwhile: read it again.",
+				version->pub.name);
+	return CLV_OK;
+}
+
 clv_rc store_version_insert(struct store *store, const struct store_place *key, uint64_t number,
 			    const struct store_version *version, struct clv_err *err)
 {
@@ -191,14 +210,12 @@ static clv_rc update_state(struct store *store, const struct store_version *vers
 	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_SET_STATE);
 
 	bind_state(&run, &version->pub);
+	if (version->pub.state == CLV_STATE_DESTROY_SCHEDULED) /* what is not bound is NULL */
+		store_bind_int(&run, ":destroy_time", version->pub.destroy_time);
 	store_bind_int(&run, ":row", version->row);
 	store_bind_int(&run, ":row_version", version->row_version);
 	CLV_TRY(store_step_done(&run, err));
-	if (sqlite3_changes(store->db) == 0)
-		return clv_fail(err, CLV_E_ABORTED,
-				"CryptoKeyVersion %s was changed meanwhile: read it again.",
-				version->pub.name);
-	return CLV_OK;
+	return check_updated(store, version, err);
 }
 
 clv_rc store_version_set_state(struct store *store, const struct clv_grant *grant,
@@ -235,4 +252,81 @@ clv_rc store_version_set_token_enabled(struct store *store, const struct clv_gra
 	CLV_TRY(store_change_begin(&change, store, grant, err));
 	CLV_TRY(update_token_enabled(store, row, enabled, err));
 	return store_change_commit(&change, err);
+}
+
+/* ---- the next version ---- */
+
+static clv_rc next_number(struct store *store, int64_t key_row, uint64_t *ret_number,
+			  struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_NEXT);
+	bool found;
+
+	store_bind_int(&run, ":key", key_row);
+	CLV_TRY(store_step(&run, &found, err));
+	*ret_number = found && !store_read_null(&run) ? store_read_count(&run) : 1;
+	return store_row_check(&run, err);
+}
+
+clv_rc store_version_add(struct store *store, const struct clv_grant *grant,
+			 const struct clv_name *key_name, const struct store_version *version,
+			 const char *intent, uint64_t *ret_number, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+	struct store_place place;
+	uint64_t number;
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_require(store, key_name, CLV_NAME_KEY, &place, err));
+	CLV_TRY(next_number(store, place.rows[CLV_NAME_KEY], &number, err));
+	CLV_TRY(store_version_insert(store, &place, number, version, err));
+	CLV_TRY(store_intent_take(store, intent, err));
+	CLV_TRY(store_change_commit(&change, err));
+	*ret_number = number;
+	return CLV_OK;
+}
+
+/* ---- the end of a version ---- */
+
+clv_rc store_version_list_due(struct store *store, int64_t now, int64_t after_time,
+			      int64_t after_row, size_t limit, struct store_version *rows,
+			      size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_LIST_DUE);
+
+	store_bind_int(&run, ":now", now);
+	store_bind_int(&run, ":after_time", after_time);
+	store_bind_int(&run, ":after_row", after_row);
+	store_bind_limit(&run, limit);
+	return read_versions(&run, rows, ret_n, err);
+}
+
+static clv_rc erase_row(struct store *store, const struct store_version *version,
+			struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_ERASE);
+
+	bind_state(&run, &version->pub);
+	store_bind_int(&run, ":destroy_event_time", version->pub.destroy_event_time);
+	store_bind_int(&run, ":row", version->row);
+	store_bind_int(&run, ":row_version", version->row_version);
+	CLV_TRY(store_step_done(&run, err));
+	return check_updated(store, version, err);
+}
+
+clv_rc store_version_erase(struct store *store, const struct clv_grant *grant,
+			   const struct store_version *version, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(erase_row(store, version, err));
+	CLV_TRY(store_change_commit(&change, err));
+	/* secure_delete has overwritten the page; the log still has the old one. While others read
+	 * it stays; the next erasure, or the last to close, truncates it. */
+	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return CLV_OK;
 }

@@ -96,6 +96,44 @@ static clv_rc enable(struct home_world *w, const struct clv_caller *who, const c
 	return clv_version_enable(w->ctx, who, resource, "a reason", &report, &w->err);
 }
 
+static clv_rc version_create(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	struct clv_version version;
+
+	return clv_version_create(w->ctx, who, resource, &version, &w->err);
+}
+
+static clv_rc set_primary(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_key key;
+
+	return clv_key_set_primary(w->ctx, who, resource, 1, &key, &w->err);
+}
+
+static clv_rc destroy(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_switch_report report;
+
+	return clv_version_destroy(w->ctx, who, resource, "a reason", &report, &w->err);
+}
+
+static clv_rc restore(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_switch_report report;
+
+	return clv_version_restore(w->ctx, who, resource, "a reason", &report, &w->err);
+}
+
+/* Nothing is due in these tests. */
+static clv_rc maintain(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_maintain_report report;
+
+	(void) resource;
+	return clv_maintain(w->ctx, who, &report, &w->err);
+}
+
 static clv_rc encrypt(struct home_world *w, const struct clv_caller *who, const char *resource)
 {
 	struct clv_bytes text = { (const uint8_t *) VERB_MARKER, strlen(VERB_MARKER) };
@@ -207,7 +245,13 @@ const struct verb verbs[] = {
 	{ "version_get", "cloudkms.cryptoKeyVersions.get", version_get, VERSION(WRAPPED),
 	  VERSION(NO_KEY) },
 	{ "version_list", "cloudkms.cryptoKeyVersions.list", version_list, WRAPPED, NO_KEY },
+	{ "version_create", "cloudkms.cryptoKeyVersions.create", version_create, WRAPPED, NO_KEY },
+	{ "key_set_primary", "cloudkms.cryptoKeys.update", set_primary, WRAPPED, NO_KEY },
 	{ "version_disable", "cloudkms.cryptoKeyVersions.update", disable, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "version_destroy", "cloudkms.cryptoKeyVersions.destroy", destroy, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "version_restore", "cloudkms.cryptoKeyVersions.restore", restore, VERSION(WRAPPED),
 	  VERSION(NO_KEY) },
 	{ "version_enable", "cloudkms.cryptoKeyVersions.update", enable, VERSION(WRAPPED),
 	  VERSION(NO_KEY) },
@@ -221,6 +265,7 @@ const struct verb verbs[] = {
 	{ "token_list", "claviger.tokens.list", token_list, LOCATION, NO_LOCATION },
 	{ "token_list_all", "claviger.tokens.list", token_list_all, PROJECT, NULL },
 	{ "token_status", "claviger.tokens.get", token_status, LOCATION, NO_LOCATION },
+	{ "maintain", "claviger.homes.maintain", maintain, PROJECT, NULL },
 	{ "status_get", "claviger.homes.get", status_get, PROJECT, NULL },
 };
 const size_t n_verbs = CLV_ARRAY_LEN(verbs);

@@ -7,6 +7,7 @@ store_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_TEST_SRCDIR='"$(abs_srcdi
 test_programs += \
 	tests/unit/test_audit \
 	tests/unit/test_store_change \
+	tests/unit/test_store_life \
 	tests/unit/test_store_open \
 	tests/unit/test_store_rows
 
@@ -18,6 +19,10 @@ tests_unit_test_store_change_SOURCES = tests/unit/test_store_change.c $(store_wo
 tests_unit_test_store_change_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_change_LDADD = $(test_libs)
 
+tests_unit_test_store_life_SOURCES = tests/unit/test_store_life.c $(store_world)
+tests_unit_test_store_life_CPPFLAGS = $(store_cppflags)
+tests_unit_test_store_life_LDADD = $(test_libs)
+
 tests_unit_test_store_open_SOURCES = tests/unit/test_store_open.c $(store_world)
 tests_unit_test_store_open_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_open_LDADD = $(test_libs)
@@ -27,4 +32,4 @@ tests_unit_test_store_rows_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_rows_LDADD = $(test_libs)
 endif
 
-EXTRA_DIST += tests/fixtures/store/make-v1 tests/fixtures/store/v1.db
+EXTRA_DIST += tests/fixtures/store/make tests/fixtures/store/v1.db tests/fixtures/store/v2.db

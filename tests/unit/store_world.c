@@ -66,7 +66,8 @@ struct store_key some_key(enum clv_residency residency)
 					    .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
 					    .protection = CLV_PROTECTION_HSM,
 					    .residency = residency,
-					    .create_time = T0 } };
+					    .create_time = T0,
+					    .destroy_delay = CLV_DESTROY_DELAY_DEFAULT } };
 }
 
 struct store_version some_version(enum clv_residency residency, unsigned seed)

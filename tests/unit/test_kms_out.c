@@ -157,6 +157,7 @@ static void a_key_has_the_field_names_of_cloud_kms(void **state)
 		.residency = CLV_RESIDENCY_WRAPPED,
 		.primary = 3,
 		.primary_state = CLV_STATE_DISABLED,
+		.destroy_delay = CLV_DESTROY_DELAY_DEFAULT,
 	};
 
 	paper->json = kms_record_key(&key);
@@ -166,7 +167,7 @@ static void a_key_has_the_field_names_of_cloud_kms(void **state)
 		     "\"versionTemplate\":{\"algorithm\":\"GOOGLE_SYMMETRIC_ENCRYPTION\","
 		     "\"protectionLevel\":\"HSM\"},\"primary\":{\"name\":\"projects/p/locations/l/"
 		     "keyRings/r/cryptoKeys/k/cryptoKeyVersions/3\",\"state\":\"DISABLED\"},"
-		     "\"residency\":\"WRAPPED\"}");
+		     "\"destroyScheduledDuration\":\"2592000s\",\"residency\":\"WRAPPED\"}");
 }
 
 static void a_record_that_could_not_be_made_is_an_error(void **state)

@@ -4,7 +4,7 @@
 #include "lib/model/state.h"
 
 /* Every pair: states from 0 (none) to one behind the last, all verbs. */
-#define STATE_END (CLV_STATE_DISABLED + 2)
+#define STATE_END (CLV_STATE_DESTROY_SCHEDULED + 2)
 
 static const struct {
 	unsigned state;
@@ -14,16 +14,43 @@ static const struct {
 } pairs[] = {
 	{ 0, MODEL_VERB_ENABLE, MODEL_REFUSED, 0 },
 	{ 0, MODEL_VERB_DISABLE, MODEL_REFUSED, 0 },
+	{ 0, MODEL_VERB_DESTROY, MODEL_REFUSED, 0 },
+	{ 0, MODEL_VERB_RESTORE, MODEL_REFUSED, 0 },
+	{ 0, MODEL_VERB_EXPIRE, MODEL_REFUSED, 0 },
 	{ 0, MODEL_VERB_USE, MODEL_REFUSED, 0 },
 	{ CLV_STATE_ENABLED, MODEL_VERB_ENABLE, MODEL_NO_CHANGE, CLV_STATE_ENABLED },
 	{ CLV_STATE_ENABLED, MODEL_VERB_DISABLE, MODEL_CHANGES, CLV_STATE_DISABLED },
+	{ CLV_STATE_ENABLED, MODEL_VERB_DESTROY, MODEL_CHANGES, CLV_STATE_DESTROY_SCHEDULED },
+	{ CLV_STATE_ENABLED, MODEL_VERB_RESTORE, MODEL_REFUSED, CLV_STATE_ENABLED },
+	{ CLV_STATE_ENABLED, MODEL_VERB_EXPIRE, MODEL_REFUSED, CLV_STATE_ENABLED },
 	{ CLV_STATE_ENABLED, MODEL_VERB_USE, MODEL_NO_CHANGE, CLV_STATE_ENABLED },
 	{ CLV_STATE_DISABLED, MODEL_VERB_ENABLE, MODEL_CHANGES, CLV_STATE_ENABLED },
 	{ CLV_STATE_DISABLED, MODEL_VERB_DISABLE, MODEL_NO_CHANGE, CLV_STATE_DISABLED },
+	{ CLV_STATE_DISABLED, MODEL_VERB_DESTROY, MODEL_CHANGES, CLV_STATE_DESTROY_SCHEDULED },
+	{ CLV_STATE_DISABLED, MODEL_VERB_RESTORE, MODEL_REFUSED, CLV_STATE_DISABLED },
+	{ CLV_STATE_DISABLED, MODEL_VERB_EXPIRE, MODEL_REFUSED, CLV_STATE_DISABLED },
 	{ CLV_STATE_DISABLED, MODEL_VERB_USE, MODEL_REFUSED, CLV_STATE_DISABLED },
-	{ 3, MODEL_VERB_ENABLE, MODEL_REFUSED, 3 },
-	{ 3, MODEL_VERB_DISABLE, MODEL_REFUSED, 3 },
-	{ 3, MODEL_VERB_USE, MODEL_REFUSED, 3 },
+	{ CLV_STATE_DESTROYED, MODEL_VERB_ENABLE, MODEL_REFUSED, CLV_STATE_DESTROYED },
+	{ CLV_STATE_DESTROYED, MODEL_VERB_DISABLE, MODEL_REFUSED, CLV_STATE_DESTROYED },
+	{ CLV_STATE_DESTROYED, MODEL_VERB_DESTROY, MODEL_REFUSED, CLV_STATE_DESTROYED },
+	{ CLV_STATE_DESTROYED, MODEL_VERB_RESTORE, MODEL_REFUSED, CLV_STATE_DESTROYED },
+	{ CLV_STATE_DESTROYED, MODEL_VERB_EXPIRE, MODEL_REFUSED, CLV_STATE_DESTROYED },
+	{ CLV_STATE_DESTROYED, MODEL_VERB_USE, MODEL_REFUSED, CLV_STATE_DESTROYED },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_ENABLE, MODEL_REFUSED,
+	  CLV_STATE_DESTROY_SCHEDULED },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_DISABLE, MODEL_REFUSED,
+	  CLV_STATE_DESTROY_SCHEDULED },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_DESTROY, MODEL_REFUSED,
+	  CLV_STATE_DESTROY_SCHEDULED },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_RESTORE, MODEL_CHANGES, CLV_STATE_DISABLED },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_EXPIRE, MODEL_CHANGES, CLV_STATE_DESTROYED },
+	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_USE, MODEL_REFUSED, CLV_STATE_DESTROY_SCHEDULED },
+	{ STATE_END - 1, MODEL_VERB_ENABLE, MODEL_REFUSED, STATE_END - 1 },
+	{ STATE_END - 1, MODEL_VERB_DISABLE, MODEL_REFUSED, STATE_END - 1 },
+	{ STATE_END - 1, MODEL_VERB_DESTROY, MODEL_REFUSED, STATE_END - 1 },
+	{ STATE_END - 1, MODEL_VERB_RESTORE, MODEL_REFUSED, STATE_END - 1 },
+	{ STATE_END - 1, MODEL_VERB_EXPIRE, MODEL_REFUSED, STATE_END - 1 },
+	{ STATE_END - 1, MODEL_VERB_USE, MODEL_REFUSED, STATE_END - 1 },
 };
 
 static void state_transition_is_decided_for_every_pair(void **state)
@@ -75,6 +102,64 @@ static void state_refuse_says_it_word_for_word_as_cloud_kms(void **state)
 			  "not enabled, current state is: DISABLED.");
 }
 
+static void state_refuse_verb_says_what_cannot_be_done_and_why(void **state)
+{
+	static const struct {
+		enum model_verb verb;
+		enum clv_state now;
+		const char *text;
+	} table[] = {
+		{ MODEL_VERB_ENABLE, CLV_STATE_DESTROYED,
+		  "v cannot be enabled, current state is: DESTROYED." },
+		{ MODEL_VERB_DISABLE, CLV_STATE_DESTROY_SCHEDULED,
+		  "v cannot be disabled, current state is: DESTROY_SCHEDULED." },
+		{ MODEL_VERB_DESTROY, CLV_STATE_DESTROYED,
+		  "v cannot be destroyed, current state is: DESTROYED." },
+		{ MODEL_VERB_RESTORE, CLV_STATE_ENABLED,
+		  "v cannot be restored, current state is: ENABLED." },
+		{ MODEL_VERB_EXPIRE, CLV_STATE_DISABLED,
+		  "v cannot be erased, current state is: DISABLED." },
+		{ MODEL_VERB_USE, CLV_STATE_DISABLED,
+		  "v cannot be used, current state is: DISABLED." },
+		{ MODEL_VERB_COUNT, CLV_STATE_ENABLED,
+		  "v cannot be changed, current state is: ENABLED." },
+	};
+	struct clv_err err;
+
+	(void) state;
+	for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++) {
+		check_refused(model_state_refuse_verb("v", table[i].now, table[i].verb, &err), &err,
+			      CLV_E_FAILED_PRECONDITION, "v");
+		assert_string_equal(err.text, table[i].text);
+	}
+}
+
+/* What is destroyed stays so; and nothing is destroyed without an order that lies before. */
+static void state_destroyed_is_the_end_and_comes_from_scheduled_alone(void **state)
+{
+	(void) state;
+	for (unsigned verb = 0; verb < MODEL_VERB_COUNT; verb++) {
+		assert_int_equal(model_state_transition(CLV_STATE_DESTROYED, verb).effect,
+				 MODEL_REFUSED);
+		for (unsigned s = 0; s < STATE_END; s++) {
+			if (s != CLV_STATE_DESTROYED && s != CLV_STATE_DESTROY_SCHEDULED)
+				assert_int_not_equal(model_state_transition(s, verb).next,
+						     CLV_STATE_DESTROYED);
+		}
+	}
+}
+
+static void state_nist_names_are_those_of_sp_800_57(void **state)
+{
+	(void) state;
+	assert_string_equal(clv_state_nist_name(CLV_STATE_ENABLED), "active");
+	assert_string_equal(clv_state_nist_name(CLV_STATE_DISABLED), "suspended");
+	assert_string_equal(clv_state_nist_name(CLV_STATE_DESTROY_SCHEDULED), "deactivated");
+	assert_string_equal(clv_state_nist_name(CLV_STATE_DESTROYED), "destroyed");
+	assert_string_equal(clv_state_nist_name(0), "UNKNOWN");
+	assert_string_equal(clv_state_nist_name(STATE_END), "UNKNOWN");
+}
+
 static void names_are_those_of_cloud_kms(void **state)
 {
 	(void) state;
@@ -85,6 +170,8 @@ static void names_are_those_of_cloud_kms(void **state)
 	assert_string_equal(clv_protection_name(CLV_PROTECTION_HSM), "HSM");
 	assert_string_equal(clv_state_name(CLV_STATE_ENABLED), "ENABLED");
 	assert_string_equal(clv_state_name(CLV_STATE_DISABLED), "DISABLED");
+	assert_string_equal(clv_state_name(CLV_STATE_DESTROYED), "DESTROYED");
+	assert_string_equal(clv_state_name(CLV_STATE_DESTROY_SCHEDULED), "DESTROY_SCHEDULED");
 	assert_string_equal(clv_residency_name(CLV_RESIDENCY_WRAPPED), "WRAPPED");
 	assert_string_equal(clv_residency_name(CLV_RESIDENCY_TOKEN), "TOKEN");
 }
@@ -98,11 +185,13 @@ static void numbers_are_those_of_cloud_kms(void **state)
 	assert_int_equal(CLV_PROTECTION_HSM, 2);
 	assert_int_equal(CLV_STATE_ENABLED, 1);
 	assert_int_equal(CLV_STATE_DISABLED, 2);
+	assert_int_equal(CLV_STATE_DESTROYED, 3);
+	assert_int_equal(CLV_STATE_DESTROY_SCHEDULED, 4);
 }
 
 static void names_of_numbers_out_of_range_are_unknown(void **state)
 {
-	static const unsigned strange[] = { 0, 3, 4, 1000, UINT32_MAX };
+	static const unsigned strange[] = { 0, STATE_END - 1, STATE_END, 1000, UINT32_MAX };
 
 	(void) state;
 	for (size_t i = 0; i < CLV_ARRAY_LEN(strange); i++) {
@@ -121,6 +210,9 @@ int main(void)
 		cmocka_unit_test(state_transition_refuses_a_verb_that_is_not_one),
 		cmocka_unit_test(state_use_never_changes_a_state),
 		cmocka_unit_test(state_refuse_says_it_word_for_word_as_cloud_kms),
+		cmocka_unit_test(state_refuse_verb_says_what_cannot_be_done_and_why),
+		cmocka_unit_test(state_destroyed_is_the_end_and_comes_from_scheduled_alone),
+		cmocka_unit_test(state_nist_names_are_those_of_sp_800_57),
 		cmocka_unit_test(names_are_those_of_cloud_kms),
 		cmocka_unit_test(numbers_are_those_of_cloud_kms),
 		cmocka_unit_test(names_of_numbers_out_of_range_are_unknown),

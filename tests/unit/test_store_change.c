@@ -261,6 +261,9 @@ static clv_rc change_of_kind(struct world *w, unsigned kind)
 	const struct store_ring ring = some_ring("dc-milan", "s", 2);
 	const struct store_intent intent = some_intent("dc-milan", "j");
 	const struct store_version version = some_version(CLV_RESIDENCY_TOKEN, 2);
+	const struct store_key key = some_key(CLV_RESIDENCY_TOKEN);
+	const struct clv_name name = name_of(KEY_NAME("k"));
+	uint64_t number;
 
 	switch (kind) {
 	case 0:
@@ -275,6 +278,13 @@ static clv_rc change_of_kind(struct world *w, unsigned kind)
 		return store_version_set_token_enabled(w->store, grant(), 1, true, &w->err);
 	case 5:
 		return store_intent_add(w->store, grant(), &intent, &w->err);
+	case 6:
+		return store_version_add(w->store, grant(), &name, &version, NULL, &number,
+					 &w->err);
+	case 7:
+		return store_key_set_primary(w->store, grant(), &key, 1, &w->err);
+	case 8:
+		return store_version_erase(w->store, grant(), &version, &w->err);
 	default:
 		return store_intent_remove(w->store, grant(), "i", &w->err);
 	}
@@ -286,7 +296,7 @@ static void locked_catalogue_is_deadline_exceeded_within_the_wait(void **state)
 	struct store *other = world_connect(w);
 
 	assert_ok(w, store_exec(other, "BEGIN IMMEDIATE", &w->err));
-	for (unsigned kind = 0; kind <= 6; kind++) {
+	for (unsigned kind = 0; kind <= 9; kind++) {
 		int64_t started = clv_mono_ns();
 
 		assert_refused(w, change_of_kind(w, kind), CLV_E_DEADLINE_EXCEEDED,

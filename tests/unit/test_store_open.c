@@ -65,7 +65,7 @@ static clv_rc walk(const char *path, struct clv_err *err)
 	struct store_location locations[2];
 	struct store_token tokens[2];
 	struct store_ring rings[2];
-	struct store_key keys[3];
+	struct store_key keys[4];
 	struct store_version versions[2];
 	struct store_intent intents[2];
 	struct store_counts counts;
@@ -75,7 +75,7 @@ static clv_rc walk(const char *path, struct clv_err *err)
 	CLV_TRY(store_location_list(store, NULL, 2, locations, &n, err));
 	CLV_TRY(store_token_list(store, "dc-milan", 2, tokens, &n, err));
 	CLV_TRY(store_ring_list(store, &location, NULL, 2, rings, &n, err));
-	CLV_TRY(store_key_list(store, &ring, NULL, 3, keys, &n, err));
+	CLV_TRY(store_key_list(store, &ring, NULL, 4, keys, &n, err));
 	CLV_TRY(store_version_list(store, &key, 0, 2, versions, &n, err));
 	CLV_TRY(store_version_by_uid(store, uid, &versions[0], err));
 	CLV_TRY(store_version_list_pending(store, "dc-milan", 2, versions, &n, err));
@@ -83,9 +83,29 @@ static clv_rc walk(const char *path, struct clv_err *err)
 	return store_counts_get(store, "dc-milan", &counts, err);
 }
 
+static uint8_t *fixture_of(int schema, size_t *ret_len)
+{
+	char path[600];
+
+	snprintf(path, sizeof path, CLV_TEST_SRCDIR "/tests/fixtures/store/v%d.db", schema);
+	return slurp(path, ret_len);
+}
+
+/* Of the newest schema, so that nothing is upgraded. */
 static uint8_t *fixture(size_t *ret_len)
 {
-	return slurp(CLV_TEST_SRCDIR "/tests/fixtures/store/v1.db", ret_len);
+	return fixture_of(store_schema(), ret_len);
+}
+
+/* A copy of a fixture, in the world's folder. */
+static void copy_fixture(const struct world *w, int schema, char path[128])
+{
+	size_t len;
+	uint8_t *bytes = fixture_of(schema, &len);
+
+	path_in(w, "fixture.db", path);
+	spill(path, bytes, len);
+	free(bytes);
 }
 
 /* ---- making */
@@ -157,7 +177,7 @@ static void settings_hold_on_each_connection(void **state)
 		{ "PRAGMA trusted_schema", 0 },
 		{ "PRAGMA secure_delete", 1 },
 		{ "PRAGMA application_id", STORE_APPLICATION_ID },
-		{ "PRAGMA user_version", 1 },
+		{ "PRAGMA user_version", 2 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
 	};
 	struct world *w = *state;
@@ -171,7 +191,7 @@ static void settings_hold_on_each_connection(void **state)
 		}
 		world_reopen(w);
 	}
-	assert_int_equal(store_schema(), 1);
+	assert_int_equal(store_schema(), 2);
 }
 
 /* ---- opening */
@@ -199,7 +219,7 @@ static void newer_schema_is_refused_and_left_alone(void **state)
 	world_sql(w, "PRAGMA user_version = 999");
 	before = slurp(w->path, &n_before);
 	assert_refused(w, store_open(w->path, 0, &store, &w->err), CLV_E_FAILED_PRECONDITION,
-		       "schema 999, this one knows 1");
+		       "schema 999, this one knows 2");
 	after = slurp(w->path, &n_after);
 	assert_null(store);
 	assert_int_equal(n_before, n_after);
@@ -349,6 +369,7 @@ static void row_that_cannot_be_ours_is_data_loss(void **state)
 		"UPDATE versions SET residency = 9",
 		"UPDATE versions SET uid = x'00' WHERE row = 1",
 		"UPDATE versions SET blob = NULL",
+		"UPDATE versions SET state = 3, destroy_event_time = 1 WHERE row = 1",
 		"UPDATE versions SET blob = zeroblob(3000)",
 		"UPDATE versions SET state_reason = printf('%300s', 'x')",
 		"UPDATE crypto_keys SET purpose = 0",
@@ -390,12 +411,9 @@ static void fixture_of_schema_1_reads_as_it_was_written(void **state)
 	struct store_intent intent;
 	struct store_home home;
 	char path[128];
-	size_t len, n;
-	uint8_t *bytes = fixture(&len);
+	size_t n;
 
-	path_in(w, "v1.db", path);
-	spill(path, bytes, len);
-	free(bytes);
+	copy_fixture(w, 1, path);
 	assert_ok(w, walk(path, &w->err));
 	world_close(w);
 	assert_ok(w, store_open(path, 200, &w->store, &w->err));
@@ -412,56 +430,156 @@ static void fixture_of_schema_1_reads_as_it_was_written(void **state)
 	assert_string_equal(intent.detail, "{\"object\":\"key\"}");
 }
 
+static void fixture_of_schema_2_reads_as_it_was_written(void **state)
+{
+	struct world *w = *state;
+	const struct clv_name name =
+		name_of("projects/demo/locations/dc-milan/keyRings/orders/cryptoKeys/dying");
+	struct store_version versions[2];
+	struct store_key key;
+	char path[128];
+	size_t n;
+
+	copy_fixture(w, 2, path);
+	assert_ok(w, walk(path, &w->err));
+	world_close(w);
+	assert_ok(w, store_open(path, 200, &w->store, &w->err));
+	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
+	assert_int_equal(key.pub.destroy_delay, 48 * 3600 * CLV_NS_PER_S);
+	assert_int_equal(key.pub.primary, 2);
+	assert_int_equal(key.pub.primary_state, CLV_STATE_DESTROY_SCHEDULED);
+	assert_ok(w, store_version_list(w->store, &name, 0, 2, versions, &n, &w->err));
+	assert_int_equal(n, 2);
+	assert_int_equal(versions[0].pub.state, CLV_STATE_DESTROYED);
+	assert_int_equal(versions[0].pub.destroy_event_time, INT64_C(1764098305000000012));
+	assert_int_equal(versions[0].blob_len, 0);
+	assert_int_equal(versions[1].pub.destroy_time, INT64_C(1764098305000000015));
+	assert_int_equal(versions[1].blob_len, 40);
+}
+
 /* A released step is never edited: the fixture would no longer be what it makes. */
-static void fixture_has_the_schema_that_step_1_makes(void **state)
+static void fixtures_have_the_schema_that_the_steps_make(void **state)
 {
 	static const char sql[] =
 		"ATTACH '%s' AS fixture;"
-		"CREATE TEMP TABLE differing AS SELECT name, sql FROM sqlite_schema"
-		" EXCEPT SELECT name, sql FROM fixture.sqlite_schema;"
+		"CREATE TEMP TABLE differing AS"
+		" SELECT * FROM (SELECT name, sql FROM main.sqlite_schema"
+		"  EXCEPT SELECT name, sql FROM fixture.sqlite_schema)"
+		" UNION ALL SELECT * FROM (SELECT name, sql FROM fixture.sqlite_schema"
+		"  EXCEPT SELECT name, sql FROM main.sqlite_schema);"
 		"CREATE TEMP TABLE n (x CHECK (x = 0));"
 		"INSERT INTO n SELECT count(*) FROM differing";
 	struct world *w = *state;
-	char path[128];
-	char text[600];
-	size_t len;
-	uint8_t *bytes = fixture(&len);
 
-	path_in(w, "v1.db", path);
-	spill(path, bytes, len);
-	free(bytes);
-	snprintf(text, sizeof text, sql, path);
-	world_sql(w, text);
+	for (int schema = 1; schema <= store_schema(); schema++) {
+		char path[128], text[800];
+
+		copy_fixture(w, schema, path);
+		snprintf(w->path, sizeof w->path, "%s/steps-%d.db", w->dir, schema);
+		for (int i = 0; i < schema; i++)
+			world_sql(w, store_steps[i].sql);
+		snprintf(text, sizeof text, sql, path);
+		world_sql(w, text);
+	}
 }
 
-static const char step_2[] = "ALTER TABLE home ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'";
+/* What schema 1 had, as one text, in whatever schema it is now. */
+static char *rows_of_schema_1(const char *path)
+{
+	static const char *const tables[] = {
+		"SELECT * FROM home",
+		"SELECT * FROM locations",
+		"SELECT * FROM tokens",
+		"SELECT * FROM key_rings",
+		"SELECT * FROM intents",
+		"SELECT row, row_version, key_ring, id, purpose, algorithm, protection, residency,"
+		" create_time, primary_number FROM crypto_keys",
+		"SELECT row, row_version, crypto_key, location, number, hex(uid), state, algorithm,"
+		" protection, residency, create_time, generate_time, state_time, state_principal,"
+		" state_reason, hex(blob), token_enabled FROM versions",
+	};
+	sqlite3_str *text = sqlite3_str_new(NULL);
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(tables); i++) {
+		sqlite3_stmt *stmt = NULL;
+
+		assert_int_equal(sqlite3_prepare_v2(db, tables[i], -1, &stmt, NULL), SQLITE_OK);
+		while (sqlite3_step(stmt) == SQLITE_ROW) {
+			for (int c = 0; c < sqlite3_column_count(stmt); c++)
+				sqlite3_str_appendf(text, "%Q|", sqlite3_column_text(stmt, c));
+		}
+		sqlite3_finalize(stmt);
+	}
+	sqlite3_close(db);
+	return sqlite3_str_finish(text);
+}
+
+static void upgrade_from_1_keeps_every_row_and_gives_keys_the_default_delay(void **state)
+{
+	struct world *w = *state;
+	struct store_key keys[3];
+	const struct clv_name ring = name_of("projects/demo/locations/dc-milan/keyRings/orders");
+	char path[128], *before, *after;
+	size_t n;
+
+	copy_fixture(w, 1, path);
+	before = rows_of_schema_1(path);
+	world_close(w);
+	assert_ok(w, store_open(path, 200, &w->store, &w->err));
+	assert_ok(w, store_key_list(w->store, &ring, NULL, 3, keys, &n, &w->err));
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(keys[i].pub.destroy_delay, CLV_DESTROY_DELAY_DEFAULT);
+	world_close(w);
+	after = rows_of_schema_1(path);
+	assert_true(strlen(before) > 500);
+	assert_string_equal(before, after);
+	sqlite3_free(before);
+	sqlite3_free(after);
+	snprintf(w->path, sizeof w->path, "%.90s", path);
+	assert_int_equal(world_count(w,
+				     "SELECT count(*) FROM versions WHERE destroy_time IS NOT NULL"
+				     " OR destroy_event_time IS NOT NULL"),
+			 0);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+	assert_int_equal(
+		world_count(w, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+}
+
+static const char step_more[] = "ALTER TABLE home ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'";
 static const char step_bad[] = "CREATE TABLE colours (name TEXT) STRICT; CREATE TABLE home (x)";
 
-/* The real first step and `sql` as the second. */
-static void two_steps(const char *sql, struct store_step steps[2])
+/* The real steps, and `sql` as one more. */
+static size_t one_step_more(const char *sql, struct store_step steps[8])
 {
-	steps[0] = store_steps[0];
-	steps[1] = (struct store_step){ 2, "0002_test", sql };
+	assert_true(store_n_steps < 8);
+	for (size_t i = 0; i < store_n_steps; i++)
+		steps[i] = store_steps[i];
+	steps[store_n_steps] = (struct store_step){ store_schema() + 1, "test", sql };
+	return store_n_steps + 1;
 }
 
 static void older_schema_is_upgraded_after_a_copy(void **state)
 {
 	struct world *w = *state;
 	const struct clv_name name = name_of(KEY_NAME("k"));
-	struct store_step steps[2];
+	struct store_step steps[8];
+	size_t n;
 	struct store *copy = NULL;
 	struct store_key key;
 	char path[128];
 
 	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
 	world_close(w);
-	two_steps(step_2, steps);
-	assert_ok(w, store_open_steps(w->path, 200, steps, 2, &w->store, &w->err));
-	assert_int_equal(world_count(w, "PRAGMA user_version"), 2);
+	n = one_step_more(step_more, steps);
+	assert_ok(w, store_open_steps(w->path, 200, steps, n, &w->store, &w->err));
+	assert_int_equal(world_count(w, "PRAGMA user_version"), store_schema() + 1);
 	assert_int_equal(world_count(w, "SELECT colour = 'blue' FROM home"), 1);
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 
-	path_in(w, "catalogue.db.schema-1", path);
+	path_in(w, "catalogue.db.schema-2", path);
 	assert_int_equal(mode_of(path), 0600);
 	assert_ok(w, store_open(path, 0, &copy, &w->err));
 	assert_ok(w, store_key_get(copy, &name, &key, &w->err));
@@ -472,11 +590,12 @@ static void upgraded_catalogue_is_refused_by_the_older_code(void **state)
 {
 	struct world *w = *state;
 	struct store *older = NULL;
-	struct store_step steps[2];
+	struct store_step steps[8];
+	size_t n;
 
 	world_close(w);
-	two_steps(step_2, steps);
-	assert_ok(w, store_open_steps(w->path, 200, steps, 2, &w->store, &w->err));
+	n = one_step_more(step_more, steps);
+	assert_ok(w, store_open_steps(w->path, 200, steps, n, &w->store, &w->err));
 	assert_refused(w, store_open(w->path, 0, &older, &w->err), CLV_E_FAILED_PRECONDITION,
 		       "newer Claviger");
 }
@@ -485,33 +604,36 @@ static void step_that_fails_leaves_the_older_schema(void **state)
 {
 	struct world *w = *state;
 	struct store *store = NULL;
-	struct store_step steps[2];
+	struct store_step steps[8];
+	size_t n;
 
 	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
 	world_close(w);
-	two_steps(step_bad, steps);
-	assert_refused(w, store_open_steps(w->path, 200, steps, 2, &store, &w->err), CLV_E_INTERNAL,
+	n = one_step_more(step_bad, steps);
+	assert_refused(w, store_open_steps(w->path, 200, steps, n, &store, &w->err), CLV_E_INTERNAL,
 		       "home");
 	assert_null(store);
-	assert_int_equal(world_count(w, "PRAGMA user_version"), 1);
+	assert_int_equal(world_count(w, "PRAGMA user_version"), store_schema());
 	assert_int_equal(
 		world_count(w, "SELECT count(*) FROM sqlite_schema WHERE name = 'colours'"), 0);
 	w->store = world_connect(w);
 
-	two_steps(step_2, steps); /* and the next try succeeds, over the copy of the first */
+	n = one_step_more(step_more,
+			  steps); /* and the next try succeeds, over the copy of the first */
 	world_close(w);
-	assert_ok(w, store_open_steps(w->path, 200, steps, 2, &w->store, &w->err));
+	assert_ok(w, store_open_steps(w->path, 200, steps, n, &w->store, &w->err));
 }
 
 static void upgrade_waits_for_a_writer_only_so_long(void **state)
 {
 	struct world *w = *state;
 	struct store *store = NULL;
-	struct store_step steps[2];
+	struct store_step steps[8];
+	size_t n;
 
-	two_steps(step_2, steps);
+	n = one_step_more(step_more, steps);
 	assert_ok(w, store_exec(w->store, "BEGIN IMMEDIATE", &w->err));
-	assert_refused(w, store_open_steps(w->path, 100, steps, 2, &store, &w->err),
+	assert_refused(w, store_open_steps(w->path, 100, steps, n, &store, &w->err),
 		       CLV_E_DEADLINE_EXCEEDED, w->path);
 	assert_ok(w, store_exec(w->store, "ROLLBACK", &w->err));
 }
@@ -519,12 +641,13 @@ static void upgrade_waits_for_a_writer_only_so_long(void **state)
 static void *open_upgrading(void *arg)
 {
 	struct world *w = arg;
-	struct store_step steps[2];
+	struct store_step steps[8];
+	size_t n;
 	struct store *store = NULL;
 	struct clv_err err;
 
-	two_steps(step_2, steps);
-	if (store_open_steps(w->path, 5000, steps, 2, &store, &err) != CLV_OK)
+	n = one_step_more(step_more, steps);
+	if (store_open_steps(w->path, 5000, steps, n, &store, &err) != CLV_OK)
 		return strdup(err.text);
 	store_close(store);
 	return NULL;
@@ -546,7 +669,7 @@ static void upgrade_is_done_once_by_whoever_comes_first(void **state)
 			print_error("%s\n", (char *) text);
 		assert_null(text);
 	}
-	assert_int_equal(world_count(w, "PRAGMA user_version"), 2);
+	assert_int_equal(world_count(w, "PRAGMA user_version"), store_schema() + 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
@@ -568,7 +691,9 @@ int main(void)
 		TEST(flipped_byte_never_does_worse_than_refuse),
 		TEST(row_that_cannot_be_ours_is_data_loss),
 		TEST(fixture_of_schema_1_reads_as_it_was_written),
-		TEST(fixture_has_the_schema_that_step_1_makes),
+		TEST(fixture_of_schema_2_reads_as_it_was_written),
+		TEST(fixtures_have_the_schema_that_the_steps_make),
+		TEST(upgrade_from_1_keeps_every_row_and_gives_keys_the_default_delay),
 		TEST(older_schema_is_upgraded_after_a_copy),
 		TEST(upgraded_catalogue_is_refused_by_the_older_code),
 		TEST(step_that_fails_leaves_the_older_schema),

@@ -34,6 +34,7 @@ extern const struct kms_noun kms_noun_key;
 extern const struct kms_noun kms_noun_version;
 extern const struct kms_noun kms_noun_encrypt;
 extern const struct kms_noun kms_noun_decrypt;
+extern const struct kms_noun kms_noun_maintain;
 extern const struct kms_noun kms_noun_status;
 extern const struct kms_noun kms_noun_token;
 extern const struct kms_noun kms_noun_help;
@@ -92,11 +93,13 @@ const char *kms_project_asked(const struct kms_args *args);
 
 /* ---- records (records.c): JSON with Cloud KMS's field names; NULL when there is no memory */
 
-json_t *kms_record_location(const void *location); /* struct clv_location */
-json_t *kms_record_key_ring(const void *ring);     /* struct clv_key_ring */
-json_t *kms_record_key(const void *key);           /* struct clv_key */
-json_t *kms_record_version(const void *version);   /* struct clv_version */
-json_t *kms_record_token(const void *token);       /* struct clv_token */
+json_t *kms_record_location(const void *location);    /* struct clv_location */
+json_t *kms_record_key_ring(const void *ring);        /* struct clv_key_ring */
+json_t *kms_record_key(const void *key);              /* struct clv_key */
+json_t *kms_record_version(const void *version);      /* struct clv_version */
+json_t *kms_record_version_nist(const void *version); /* the same, with NIST's word for its state */
+json_t *kms_record_maintain(const struct clv_maintain_report *report);
+json_t *kms_record_token(const void *token); /* struct clv_token */
 json_t *kms_record_switch(const struct clv_switch_report *report);
 json_t *kms_record_probe(const struct clv_probe *probe);
 json_t *kms_record_status(const struct clv_status *status);

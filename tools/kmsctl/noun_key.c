@@ -19,6 +19,7 @@ static clv_rc key_create(struct kms_run *run, struct clv_err *err)
 									 : CLV_PROTECTION_SOFTWARE,
 		.residency = says(run->args, "residency", "token") ? CLV_RESIDENCY_TOKEN
 								   : CLV_RESIDENCY_WRAPPED,
+		.destroy_delay = kms_number(run->args, "destroy-scheduled-duration", 0),
 	};
 	struct clv_key key;
 
@@ -63,6 +64,30 @@ static clv_rc key_describe(struct kms_run *run, struct clv_err *err)
 	return kms_out_record(run->out, kms_record_key(&key), err);
 }
 
+/* ---- the primary version */
+
+static clv_rc set_primary(struct kms_run *run, uint64_t number, struct clv_err *err)
+{
+	char name[CLV_NAME_MAX];
+	struct clv_key key;
+
+	clv_name_format(&run->name, CLV_NAME_KEY, name);
+	CLV_TRY(clv_key_set_primary(run->ctx, NULL, name, number, &key, err));
+	kms_out_note(run->out, "Version [%ju] is the primary of key [%s].", (uintmax_t) number,
+		     run->name.key);
+	return kms_out_made(run->out, kms_record_key(&key), err);
+}
+
+static clv_rc key_set_primary(struct kms_run *run, struct clv_err *err)
+{
+	return set_primary(run, run->name.version, err);
+}
+
+static clv_rc key_update(struct kms_run *run, struct clv_err *err)
+{
+	return set_primary(run, (uint64_t) kms_number(run->args, "primary-version", 0), err);
+}
+
 static const struct kms_opt place_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
@@ -77,6 +102,22 @@ static const struct kms_opt create_opts[] = {
 	  "what to call it; the key is in the token in any case" },
 	{ "residency", 0, "wrapped|token", KMS_CHOICE, 0,
 	  "wrapped in the catalogue (default), or a token object" },
+	{ "destroy-scheduled-duration", 0, "DURATION", KMS_DURATION, 0,
+	  "from the order to destroy a version to its end; 30d" },
+	OPT_END,
+};
+
+static const struct kms_opt set_primary_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	{ "version", 0, "N", KMS_TEXT, KMS_OPT_REQUIRED, "an enabled version" },
+	OPT_END,
+};
+
+static const struct kms_opt update_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	{ "primary-version", 0, "N", KMS_COUNT, KMS_OPT_REQUIRED, "an enabled version" },
 	OPT_END,
 };
 
@@ -94,6 +135,10 @@ static const struct kms_verb key_verbs[] = {
 	  "list the keys of a key ring" },
 	{ "describe", key_describe, place_opts, "KEY", CLV_NAME_KEY, KMS_READS,
 	  "print a key and its primary version" },
+	{ "update", key_update, update_opts, "KEY", CLV_NAME_KEY, KMS_CHANGES,
+	  "the same as set-primary-version" },
+	{ "set-primary-version", key_set_primary, set_primary_opts, "KEY", CLV_NAME_KEY,
+	  KMS_CHANGES, "encrypt with another version from now on" },
 	{ 0 },
 };
 

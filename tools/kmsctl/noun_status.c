@@ -11,6 +11,8 @@ static const struct kms_column status_columns[] = {
 	{ "KEYS", "keys", false },
 	{ "ENABLED", "versionsEnabled", false },
 	{ "DISABLED", "versionsDisabled", false },
+	{ "SCHEDULED", "versionsScheduled", false },
+	{ "DESTROYED", "versionsDestroyed", false },
 	{ "PENDING", "tokenPending", false },
 	{ "MESSAGE", "tokenMessage", false },
 	{ 0 },

@@ -22,15 +22,33 @@ static const struct kms_pager version_pager = {
 	kms_record_version,
 };
 
+static const struct kms_pager nist_pager = {
+	sizeof(struct clv_version),
+	version_page,
+	kms_record_version_nist,
+};
+
 static const struct kms_column version_columns[] = {
 	{ "NAME", "name", false },
 	{ "STATE", "state", false },
 	{ "SINCE", "stateTime", false },
+	{ "DESTROY_TIME", "destroyTime", false },
+	{ 0 },
+};
+
+static const struct kms_column nist_columns[] = {
+	{ "NAME", "name", false },
+	{ "STATE", "state", false },
+	{ "NIST_STATE", "nistState", false },
+	{ "SINCE", "stateTime", false },
+	{ "DESTROY_TIME", "destroyTime", false },
 	{ 0 },
 };
 
 static clv_rc version_list(struct kms_run *run, struct clv_err *err)
 {
+	if (kms_given(run->args, "nist"))
+		return kms_list(run, &nist_pager, nist_columns, err);
 	return kms_list(run, &version_pager, version_columns, err);
 }
 
@@ -39,7 +57,38 @@ static clv_rc version_describe(struct kms_run *run, struct clv_err *err)
 	struct clv_version version;
 
 	CLV_TRY(clv_version_get(run->ctx, NULL, run->full, &version, err));
-	return kms_out_record(run->out, kms_record_version(&version), err);
+	return kms_out_record(run->out,
+			      kms_given(run->args, "nist") ? kms_record_version_nist(&version)
+							   : kms_record_version(&version),
+			      err);
+}
+
+/* ---- the next one */
+
+/* The version is there even if this fails, and the caller has to know. */
+static clv_rc make_primary(struct kms_run *run, uint64_t number, struct clv_err *err)
+{
+	struct clv_key key;
+	struct clv_err why;
+	clv_rc rc = clv_key_set_primary(run->ctx, NULL, run->full, number, &key, &why);
+
+	if (rc != CLV_OK)
+		return clv_fail(err, rc,
+				"version %" PRIu64 " was created, but is not primary: %.300s",
+				number, why.text);
+	return CLV_OK;
+}
+
+static clv_rc version_create(struct kms_run *run, struct clv_err *err)
+{
+	struct clv_version version;
+
+	CLV_TRY(clv_version_create(run->ctx, NULL, run->full, &version, err));
+	kms_out_note(run->out, "Created version [%" PRIu64 "] of key [%s].", version.number,
+		     run->name.key);
+	if (kms_given(run->args, "primary"))
+		CLV_TRY(make_primary(run, version.number, err));
+	return kms_out_made(run->out, kms_record_version(&version), err);
 }
 
 /* ---- the switch */
@@ -82,14 +131,49 @@ static clv_rc version_enable(struct kms_run *run, struct clv_err *err)
 	return switched(run, &report, "Enabled", err);
 }
 
+/* ---- the end, which is ordered first and comes later */
+
+static clv_rc version_destroy(struct kms_run *run, struct clv_err *err)
+{
+	struct clv_switch_report report;
+	char due[CLV_TIME_TEXT_MAX];
+
+	CLV_TRY(clv_version_destroy(run->ctx, NULL, run->full, kms_text(run->args, "reason"),
+				    &report, err));
+	kms_out_note(run->out,
+		     "Version [%" PRIu64 "] of key [%s] will be destroyed at %s, unless restored.",
+		     report.version.number, run->name.key,
+		     clv_time_format(report.version.destroy_time, due));
+	return switched(run, &report, "Disabled", err);
+}
+
+static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
+{
+	struct clv_switch_report report;
+
+	CLV_TRY(clv_version_restore(run->ctx, NULL, run->full, kms_text(run->args, "reason"),
+				    &report, err));
+	kms_out_note(run->out, "Restored version [%" PRIu64 "] of key [%s]; it is %s.",
+		     report.version.number, run->name.key, clv_state_name(report.version.state));
+	return kms_out_record(run->out, kms_record_version(&report.version), err);
+}
+
+#define OPT_NIST                                                                                   \
+	{                                                                                          \
+		"nist", 0, NULL, KMS_TEXT, 0, "also NIST's word for its state (SP 800-57)"         \
+	}
+
 static const struct kms_opt list_opts[] = {
-	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIMIT, OPT_END,
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIMIT, OPT_NIST, OPT_END,
 };
 
-static const struct kms_opt place_opts[] = {
-	OPT_LOCATION,
-	OPT_KEYRING,
-	OPT_KEY,
+static const struct kms_opt describe_opts[] = {
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_NIST, OPT_END,
+};
+
+static const struct kms_opt create_opts[] = {
+	OPT_LOCATION, OPT_KEYRING,
+	OPT_KEY,      { "primary", 0, NULL, KMS_TEXT, 0, "make it the primary version" },
 	OPT_END,
 };
 
@@ -102,14 +186,20 @@ static const struct kms_opt switch_opts[] = {
 };
 
 static const struct kms_verb version_verbs[] = {
+	{ "create", version_create, create_opts, NULL, CLV_NAME_KEY, KMS_CHANGES,
+	  "make the next version of a key" },
 	{ "list", version_list, list_opts, NULL, CLV_NAME_KEY, KMS_READS,
 	  "list the versions of a key" },
-	{ "describe", version_describe, place_opts, "VERSION", CLV_NAME_VERSION, KMS_READS,
+	{ "describe", version_describe, describe_opts, "VERSION", CLV_NAME_VERSION, KMS_READS,
 	  "print a version" },
 	{ "enable", version_enable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "let a version be used again" },
 	{ "disable", version_disable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "stop every use of a version; returns when none is left" },
+	{ "destroy", version_destroy, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
+	  "disable a version, and destroy it when its time has come" },
+	{ "restore", version_restore, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
+	  "take the order to destroy back; it is then disabled" },
 	{ 0 },
 };
 

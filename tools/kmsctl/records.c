@@ -58,6 +58,7 @@ json_t *kms_record_key(const void *p)
 	const struct clv_key *key = p;
 	json_t *rec = json_object();
 	json_t *template = json_object();
+	char delay[CLV_DURATION_TEXT_MAX];
 
 	kms_put_text(&rec, "name", key->name);
 	kms_put_text(&rec, "purpose", clv_purpose_name(key->purpose));
@@ -67,6 +68,8 @@ json_t *kms_record_key(const void *p)
 	kms_put(&rec, "versionTemplate", template);
 	if (key->primary != 0)
 		kms_put(&rec, "primary", primary_of(key));
+	kms_put_text(&rec, "destroyScheduledDuration",
+		     clv_duration_format(key->destroy_delay, delay));
 	kms_put_text(&rec, "residency", clv_residency_name(key->residency));
 	return rec;
 }
@@ -85,11 +88,32 @@ json_t *kms_record_version(const void *p)
 	kms_put_text(&rec, "algorithm", clv_algorithm_name(version->algorithm));
 	kms_put_time(&rec, "createTime", version->create_time);
 	kms_put_time(&rec, "generateTime", version->generate_time);
+	if (version->state == CLV_STATE_DESTROY_SCHEDULED)
+		kms_put_time(&rec, "destroyTime", version->destroy_time);
+	if (version->state == CLV_STATE_DESTROYED)
+		kms_put_time(&rec, "destroyEventTime", version->destroy_event_time);
 	kms_put_text(&rec, "residency", clv_residency_name(version->residency));
 	kms_put_text(&rec, "uid", uid);
 	kms_put_time(&rec, "stateTime", version->state_time);
 	put_if(&rec, "statePrincipal", version->state_principal);
 	put_if(&rec, "stateReason", version->state_reason);
+	return rec;
+}
+
+json_t *kms_record_version_nist(const void *p)
+{
+	const struct clv_version *version = p;
+	json_t *rec = kms_record_version(p);
+
+	kms_put_text(&rec, "nistState", clv_state_nist_name(version->state));
+	return rec;
+}
+
+json_t *kms_record_maintain(const struct clv_maintain_report *report)
+{
+	json_t *rec = json_object();
+
+	kms_put_number(&rec, "versionsDestroyed", report->destroyed);
 	return rec;
 }
 
@@ -186,6 +210,8 @@ static json_t *status_location(const struct clv_status_location *location)
 	kms_put_number(&rec, "keys", location->n_keys);
 	kms_put_number(&rec, "versionsEnabled", location->n_versions_enabled);
 	kms_put_number(&rec, "versionsDisabled", location->n_versions_disabled);
+	kms_put_number(&rec, "versionsScheduled", location->n_versions_scheduled);
+	kms_put_number(&rec, "versionsDestroyed", location->n_versions_destroyed);
 	kms_put_number(&rec, "tokenPending", location->n_token_pending);
 	return rec;
 }

@@ -93,9 +93,11 @@ CREATE TABLE versions (
 	state_time INTEGER NOT NULL CHECK (state_time >= 0),
 	state_principal TEXT NOT NULL CHECK (length(CAST(state_principal AS BLOB)) <= 255),
 	state_reason TEXT NOT NULL CHECK (length(CAST(state_reason AS BLOB)) <= 255),
-	-- residency 1 (WRAPPED) has a blob, residency 2 (TOKEN) has flags in the token.
-	blob BLOB CHECK ((residency = 1) = (blob IS NOT NULL) AND length(blob) BETWEEN 1 AND 2560),
-	token_enabled INTEGER CHECK ((residency = 2) = (token_enabled IS NOT NULL)
+	-- residency 1 (WRAPPED) has a blob, residency 2 (TOKEN) has flags in the token; what is
+	-- destroyed (state 3) has neither any more.
+	blob BLOB CHECK ((residency = 1 AND state <> 3) = (blob IS NOT NULL)
+		AND length(blob) BETWEEN 1 AND 2560),
+	token_enabled INTEGER CHECK ((residency = 2 AND state <> 3) = (token_enabled IS NOT NULL)
 		AND token_enabled IN (0, 1)),
 	UNIQUE (crypto_key, number)
 ) STRICT;

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+# The life of versions on a SoftHSM home: what api.mk names is used here.
+if HAVE_CMOCKA
+test_programs += tests/token/test_life
+tests_token_test_life_SOURCES = tests/token/test_life.c $(home_world)
+tests_token_test_life_CPPFLAGS = $(home_cppflags)
+tests_token_test_life_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=store_intent_add,--wrap=store_version_erase \
+	-Wl,--wrap=hsm_key_destroy,--wrap=store_intent_remove
+tests_token_test_life_LDADD = $(test_libs)
+endif

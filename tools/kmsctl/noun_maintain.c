@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kmsctl maintain: what is due. To be called now and then, by a timer or by hand. */
+#include <inttypes.h>
+
+#include "tools/kmsctl/kmsctl.h"
+
+static clv_rc maintain(struct kms_run *run, struct clv_err *err)
+{
+	struct clv_maintain_report report;
+
+	CLV_TRY(clv_maintain(run->ctx, NULL, &report, err));
+	if (report.left > 0)
+		return clv_fail(err, CLV_E_UNAVAILABLE,
+				"%" PRIu64 " destroyed, %" PRIu64 " left for the next time: %s",
+				report.destroyed, report.left, report.why);
+	kms_out_note(run->out, "Destroyed %" PRIu64 " %s.", report.destroyed,
+		     report.destroyed == 1 ? "version" : "versions");
+	return kms_out_made(run->out, kms_record_maintain(&report), err);
+}
+
+static const struct kms_verb maintain_verbs[] = {
+	{ NULL, maintain, NULL, NULL, KMS_NO_NAME, KMS_CHANGES,
+	  "do what is due: destroy versions whose time has come" },
+	{ 0 },
+};
+
+const struct kms_noun kms_noun_maintain = { "maintain", NULL, "what is due", maintain_verbs };
