@@ -192,6 +192,17 @@ static const struct {
 	{ "version_disable", V1(TOKEN), CLV_OK, V1(TOKEN) },
 	{ "encrypt", TOKEN, CLV_E_FAILED_PRECONDITION, NULL },
 	{ "version_enable", V1(TOKEN), CLV_OK, V1(TOKEN) },
+	{ "version_destroy", V1(WRAPPED), CLV_OK, V1(WRAPPED) },
+	{ "version_destroy", V1(WRAPPED), CLV_E_FAILED_PRECONDITION, V1(WRAPPED) },
+	{ "encrypt", WRAPPED, CLV_E_FAILED_PRECONDITION, NULL },
+	{ "maintain", PROJECT, CLV_OK, NULL },
+	{ "version_restore", V1(WRAPPED), CLV_OK, V1(WRAPPED) },
+	{ "version_restore", V1(WRAPPED), CLV_E_FAILED_PRECONDITION, V1(WRAPPED) },
+	{ "version_enable", V1(WRAPPED), CLV_OK, V1(WRAPPED) },
+	{ "version_create", WRAPPED, CLV_OK, WRAPPED "/cryptoKeyVersions/2" },
+	{ "version_create", KEY("none"), CLV_E_NOT_FOUND, NULL },
+	{ "key_set_primary", WRAPPED, CLV_OK, V1(WRAPPED) },
+	{ "key_set_primary", KEY("none"), CLV_E_NOT_FOUND, V1(KEY("none")) },
 	{ "location_create", LOCATION, CLV_E_ALREADY_EXISTS, NULL },
 	{ "location_create", PROJECT "/locations/none", CLV_E_NOT_FOUND, NULL },
 	{ "location_create_softhsm", LOCATION, CLV_E_ALREADY_EXISTS, NULL },
@@ -210,7 +221,9 @@ static const struct {
 static void play(struct home_world *w, size_t i, const char *owner)
 {
 	const struct verb *verb = verb_named(story[i].verb);
-	bool change = strcmp(verb->permission, "cloudkms.cryptoKeyVersions.update") == 0;
+	bool change = strcmp(verb->permission, "cloudkms.cryptoKeyVersions.update") == 0 ||
+		      strcmp(verb->permission, "cloudkms.cryptoKeyVersions.destroy") == 0 ||
+		      strcmp(verb->permission, "cloudkms.cryptoKeyVersions.restore") == 0;
 	size_t before = count_entries(w);
 	clv_rc rc = verb->call(w, NULL, story[i].resource);
 	json_t *entry;
