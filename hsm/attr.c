@@ -58,7 +58,7 @@ void hsm_template_ulong(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, CK_ULO
 }
 
 void hsm_template_bytes(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, const void *bytes,
-                        size_t len)
+			size_t len)
 {
 	CK_ATTRIBUTE *a = add(tpl, type);
 
@@ -89,7 +89,7 @@ static CK_MECHANISM_TYPE role_mechanism(const struct hsm *hsm, enum hsm_role rol
 }
 
 static void add_nested(struct hsm_template *tpl, const CK_ATTRIBUTE_TYPE *on, size_t n_on,
-                       const CK_ATTRIBUTE_TYPE *off, size_t n_off)
+		       const CK_ATTRIBUTE_TYPE *off, size_t n_off)
 {
 	CK_ULONG n = 0;
 
@@ -109,10 +109,11 @@ static void add_nested(struct hsm_template *tpl, const CK_ATTRIBUTE_TYPE *on, si
 static void add_unwrap_template(struct hsm_template *tpl, enum hsm_role role)
 {
 	static const CK_ATTRIBUTE_TYPE on[] = { CKA_SENSITIVE };
-	static const CK_ATTRIBUTE_TYPE below_root[] = { CKA_ENCRYPT, CKA_DECRYPT,  CKA_SIGN,      CKA_VERIFY,
-		                                        CKA_DERIVE,  CKA_COPYABLE, CKA_MODIFIABLE };
+	static const CK_ATTRIBUTE_TYPE below_root[] = { CKA_ENCRYPT,   CKA_DECRYPT, CKA_SIGN,
+							CKA_VERIFY,    CKA_DERIVE,  CKA_COPYABLE,
+							CKA_MODIFIABLE };
 	static const CK_ATTRIBUTE_TYPE below_ring[] = { CKA_EXTRACTABLE, CKA_WRAP, CKA_UNWRAP,
-		                                        CKA_COPYABLE, CKA_MODIFIABLE };
+							CKA_COPYABLE, CKA_MODIFIABLE };
 
 	if (role == HSM_ROLE_ROOT)
 		add_nested(tpl, on, 1, below_root, CLV_ARRAY_LEN(below_root));
@@ -126,7 +127,7 @@ static bool born_modifiable(enum hsm_role role, enum hsm_birth birth)
 }
 
 void hsm_template_secret(const struct hsm *hsm, enum hsm_role role, enum hsm_birth birth,
-                         const uint8_t *id, const char *label, struct hsm_template *tpl)
+			 const uint8_t *id, const char *label, struct hsm_template *tpl)
 {
 	*tpl = (struct hsm_template){ 0 };
 	if (id != NULL)
@@ -161,7 +162,7 @@ struct expected {
 };
 
 static size_t expect(const struct hsm *hsm, enum hsm_role role, enum hsm_birth birth,
-                     struct expected *list)
+		     struct expected *list)
 {
 	size_t n = 0;
 
@@ -169,7 +170,8 @@ static size_t expect(const struct hsm *hsm, enum hsm_role role, enum hsm_birth b
 	list[n++] = (struct expected){ CKA_PRIVATE, "PRIVATE", true };
 	list[n++] = (struct expected){ CKA_SENSITIVE, "SENSITIVE", true };
 	list[n++] = (struct expected){ CKA_EXTRACTABLE, "EXTRACTABLE", birth == HSM_BORN_SESSION };
-	if (birth != HSM_BORN_UNWRAPPED) { /* an unwrapped key has been outside, so it cannot say these */
+	if (birth !=
+	    HSM_BORN_UNWRAPPED) { /* an unwrapped key has been outside, so it cannot say these */
 		list[n++] = (struct expected){ CKA_LOCAL, "LOCAL", true };
 		list[n++] = (struct expected){ CKA_ALWAYS_SENSITIVE, "ALWAYS_SENSITIVE", true };
 	}
@@ -185,12 +187,14 @@ static size_t expect(const struct hsm *hsm, enum hsm_role role, enum hsm_birth b
 	if (hsm->caps.copyable)
 		list[n++] = (struct expected){ CKA_COPYABLE, "COPYABLE", false };
 	if (hsm->caps.modifiable)
-		list[n++] = (struct expected){ CKA_MODIFIABLE, "MODIFIABLE", born_modifiable(role, birth) };
+		list[n++] = (struct expected){ CKA_MODIFIABLE, "MODIFIABLE",
+					       born_modifiable(role, birth) };
 	return n;
 }
 
-clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object, enum hsm_role role,
-                            enum hsm_birth birth, clv_rc rc_weak, struct clv_err *err)
+clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object,
+			    enum hsm_role role, enum hsm_birth birth, clv_rc rc_weak,
+			    struct clv_err *err)
 {
 	struct expected want[HSM_TEMPLATE_MAX];
 	CK_ATTRIBUTE got[HSM_TEMPLATE_MAX + 2];
@@ -210,13 +214,15 @@ clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object
 	if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID)
 		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
 	if (class != CKO_SECRET_KEY || type != roles[role].type)
-		return clv_fail(err, rc_weak, "the %s in the token is of another kind (class %lu, type %lu)",
-		                roles[role].name, class, type);
+		return clv_fail(err, rc_weak,
+				"the %s in the token is of another kind (class %lu, type %lu)",
+				roles[role].name, class, type);
 	for (size_t i = 0; i < n; i++) {
 		if (got[i].ulValueLen != sizeof value[i] ||
 		    value[i] != (want[i].value ? CK_TRUE : CK_FALSE))
-			return clv_fail(err, rc_weak, "the %s in the token is weaker than asked: %s is not %d",
-			                roles[role].name, want[i].name, want[i].value);
+			return clv_fail(err, rc_weak,
+					"the %s in the token is weaker than asked: %s is not %d",
+					roles[role].name, want[i].name, want[i].value);
 	}
 	return CLV_OK;
 }

@@ -23,9 +23,9 @@ struct hsm_entry {
 	struct hsm_session *keeper; /* NULL: a token object */
 	uint64_t keeper_serial;     /* of the keeper's opening that the handle lives in */
 	unsigned pins;
-	bool loading; /* somebody is at it: wait on cache.loaded */
-	bool unwanted; /* evicted while it was loading */
-	bool gone;     /* no longer in the table; goes when unpinned */
+	bool loading;                    /* somebody is at it: wait on cache.loaded */
+	bool unwanted;                   /* evicted while it was loading */
+	bool gone;                       /* no longer in the table; goes when unpinned */
 	struct hsm_entry *next;          /* in the bucket, or among the buried */
 	struct hsm_entry *newer, *older; /* in order of last use */
 };
@@ -86,7 +86,8 @@ static void touch_locked(struct hsm_cache *cache, struct hsm_entry *entry)
 	link_newest_locked(cache, entry);
 }
 
-/* The entry is out of the table and nobody uses it: to the buried, for its object to be destroyed. */
+/* The entry is out of the table and nobody uses it: to the buried, for its object to be destroyed.
+ */
 static void bury_locked(struct hsm_cache *cache, struct hsm_entry *entry)
 {
 	entry->next = cache->buried;
@@ -113,8 +114,9 @@ static bool fresh(const struct hsm *hsm, const struct hsm_entry *entry)
 {
 	if (entry->epoch != atomic_load(&hsm->epoch))
 		return false;
-	return entry->keeper == NULL || (entry->keeper_serial == atomic_load(&entry->keeper->serial) &&
-	                                 !atomic_load(&entry->keeper->suspect));
+	return entry->keeper == NULL ||
+	       (entry->keeper_serial == atomic_load(&entry->keeper->serial) &&
+		!atomic_load(&entry->keeper->suspect));
 }
 
 void hsm_cache_bury(struct hsm_session *session)
@@ -189,8 +191,8 @@ static struct hsm_entry *add_loading_locked(struct hsm_cache *cache, const struc
 
 static void shrink_locked(struct hsm_cache *cache)
 {
-	for (struct hsm_entry *entry = cache->oldest, *newer; entry != NULL && cache->n > cache->max;
-	     entry = newer) {
+	for (struct hsm_entry *entry = cache->oldest, *newer;
+	     entry != NULL && cache->n > cache->max; entry = newer) {
 		newer = entry->newer;
 		if (entry->pins == 0 && !entry->loading)
 			remove_locked(cache, entry);
@@ -255,7 +257,7 @@ static bool looked_anew(struct hsm *hsm, uint64_t epoch)
 }
 
 static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
-                                struct hsm_entry *entry, struct clv_err *err)
+				struct hsm_entry *entry, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
@@ -271,18 +273,18 @@ static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
 		return hsm_session_fail(session, err, "C_FindObjects", CKR_TOKEN_NOT_PRESENT);
 	if (rc == CLV_E_NOT_FOUND)
 		return clv_fail(err, CLV_E_DATA_LOSS,
-		                "a key is gone from the token '%.32s': no object has its id; "
-		                "restore the token, do not make the key again",
-		                hsm->uri.label);
+				"a key is gone from the token '%.32s': no object has its id; "
+				"restore the token, do not make the key again",
+				hsm->uri.label);
 	if (rc == CLV_OK && key->role != HSM_ROLE_LOG)
 		rc = hsm_attributes_check(session, entry->handle, key->role, HSM_BORN_TOKEN,
-		                          CLV_E_DATA_LOSS, err);
+					  CLV_E_DATA_LOSS, err);
 	entry->epoch = session->epoch;
 	return rc;
 }
 
 static clv_rc unwrap_key(struct hsm *hsm, const struct hsm_keyref *key, struct hsm_entry *entry,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin parent = { 0 };
 	CLV_AUTO(hsm_session_release) struct hsm_session *keeper = NULL;
@@ -305,7 +307,7 @@ static clv_rc unwrap_key(struct hsm *hsm, const struct hsm_keyref *key, struct h
 }
 
 clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key, struct hsm_pin *ret_pin,
-                   struct clv_err *err)
+		   struct clv_err *err)
 {
 	struct hsm_cache *cache = &hsm->cache;
 	struct hsm_entry *entry;
@@ -315,10 +317,11 @@ clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key, struct hsm_pin
 	entry = pin_or_add(hsm, key, &load);
 	if (entry == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
-		                "a key was not unwrapped within %u ms, or there is no memory", hsm->wait_ms);
+				"a key was not unwrapped within %u ms, or there is no memory",
+				hsm->wait_ms);
 	if (load) {
 		rc = key->parent == NULL ? find_token_object(hsm, key, entry, err)
-		                         : unwrap_key(hsm, key, entry, err);
+					 : unwrap_key(hsm, key, entry, err);
 		pthread_mutex_lock(&cache->lock);
 		entry->loading = false;
 		if (rc != CLV_OK) {

@@ -37,8 +37,8 @@ static void fill_params(CK_GCM_PARAMS *params, uint8_t *iv, size_t iv_len, struc
 static CK_RV draw_iv(struct hsm_session *session, uint8_t *iv)
 {
 	if (session->iv_left < GCM_IV_LEN) {
-		CK_RV rv = hsm_C_GenerateRandom(session->hsm->module, session->handle, session->iv_pool,
-		                                sizeof session->iv_pool);
+		CK_RV rv = hsm_C_GenerateRandom(session->hsm->module, session->handle,
+						session->iv_pool, sizeof session->iv_pool);
 
 		if (rv != CKR_OK)
 			return rv;
@@ -51,7 +51,7 @@ static CK_RV draw_iv(struct hsm_session *session, uint8_t *iv)
 
 /* Output longer than text and tag is an IV behind it: HSM_GCM_APPENDED_IV. */
 static CK_RV seal_appended(struct hsm_session *session, struct clv_bytes in, uint8_t *iv,
-                           size_t *ret_iv_len, uint8_t *out)
+			   size_t *ret_iv_len, uint8_t *out)
 {
 	size_t sealed = in.len + HSM_TAG_LEN;
 	CK_ULONG len = sealed + HSM_IV_MAX;
@@ -130,7 +130,7 @@ CK_RV hsm_gcm_seal(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
 
 /* Tokens that append the IV want it there again. */
 static CK_RV open_appended(struct hsm_session *session, struct clv_bytes iv, struct clv_bytes in,
-                           uint8_t *out, CK_ULONG *len)
+			   uint8_t *out, CK_ULONG *len)
 {
 	uint8_t *scratch = malloc(in.len + iv.len);
 	CK_RV rv;
@@ -139,14 +139,15 @@ static CK_RV open_appended(struct hsm_session *session, struct clv_bytes iv, str
 		return CKR_HOST_MEMORY;
 	memcpy(scratch, in.data, in.len);
 	memcpy(scratch + in.len, iv.data, iv.len);
-	rv = hsm_C_Decrypt(session->hsm->module, session->handle, scratch, in.len + iv.len, out, len);
+	rv = hsm_C_Decrypt(session->hsm->module, session->handle, scratch, in.len + iv.len, out,
+			   len);
 	free(scratch);
 	return rv;
 }
 
 CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
-                   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
-                   const char **ret_op)
+		   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
+		   const char **ret_op)
 {
 	struct hsm *hsm = session->hsm;
 	CK_GCM_PARAMS params;
@@ -205,7 +206,7 @@ struct crypt_args {
  * must not be taken for a wrong tag.
  */
 static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm_work *work,
-                    const char *op, CK_RV rv, struct clv_err *err)
+		    const char *op, CK_RV rv, struct clv_err *err)
 {
 	struct crypt_args *args = work->arg;
 	bool opening = args->ret_iv == NULL;
@@ -219,10 +220,11 @@ static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm
 	if (opening && work->judged && !args->doubted) {
 		args->doubted = true;
 	} else if (opening && (class == HSM_CLASS_DATA || work->judged)) {
-		/* The failed call may have left an operation open; the only session is left as it is. */
+		/* The failed call may have left an operation open; the only session is left as it
+		 * is. */
 		session->dead = session->dead || (work->judged && !session->hsm->pool.shared);
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "Decryption failed: the ciphertext is invalid.");
+				"Decryption failed: the ciphertext is invalid.");
 	}
 	return hsm_session_fail(session, err, op, rv);
 }
@@ -242,25 +244,25 @@ static clv_rc crypt_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	hsm_cache_bury(session);
 	if (args->ret_iv != NULL)
 		rv = hsm_gcm_seal(session, pin.handle, args->aad, args->in, args->ret_iv,
-		                  args->ret_iv_len, args->out, &op);
+				  args->ret_iv_len, args->out, &op);
 	else
-		rv = hsm_gcm_open(session, pin.handle, args->aad, args->iv, args->in, args->out, &len,
-		                  &op);
+		rv = hsm_gcm_open(session, pin.handle, args->aad, args->iv, args->in, args->out,
+				  &len, &op);
 	if (rv == CKR_OK && !hsm_key_fresh(&pin)) /* its number may have been another key's */
 		rv = CKR_KEY_HANDLE_INVALID;
 	return rv == CKR_OK ? CLV_OK : judge(session, &pin, work, op, rv, err);
 }
 
 clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,
-                   struct clv_bytes aad, struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
-                   size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err)
+		   struct clv_bytes aad, struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
+		   size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err)
 {
 	struct crypt_args args = { .key = key,
-		                   .aad = aad,
-		                   .in = plaintext,
-		                   .out = ret_ciphertext,
-		                   .ret_iv = ret_iv,
-		                   .ret_iv_len = ret_iv_len };
+				   .aad = aad,
+				   .in = plaintext,
+				   .out = ret_ciphertext,
+				   .ret_iv = ret_iv,
+				   .ret_iv_len = ret_iv_len };
 	struct hsm_work work = { .run = crypt_run, .arg = &args };
 
 	clv_grant_assert(grant);
@@ -268,8 +270,8 @@ clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant, const struct 
 }
 
 clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,
-                   struct clv_bytes aad, struct clv_bytes iv, struct clv_bytes ciphertext,
-                   uint8_t *ret_plaintext, struct clv_err *err)
+		   struct clv_bytes aad, struct clv_bytes iv, struct clv_bytes ciphertext,
+		   uint8_t *ret_plaintext, struct clv_err *err)
 {
 	struct crypt_args args = {
 		.key = key, .aad = aad, .in = ciphertext, .iv = iv, .out = ret_plaintext
@@ -280,7 +282,7 @@ clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant, const struct 
 	clv_grant_assert(grant);
 	if (iv.len == 0 || iv.len > HSM_IV_MAX || ciphertext.len < HSM_TAG_LEN)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "Decryption failed: the ciphertext is invalid.");
+				"Decryption failed: the ciphertext is invalid.");
 	rc = hsm_work_do(hsm, &work, err);
 	if (rc != CLV_OK)
 		OPENSSL_cleanse(ret_plaintext, ciphertext.len);

@@ -10,13 +10,15 @@ CK_RV hsm_logged_in(struct hsm_session *session)
 	if ((session->hsm->info.flags & CKF_LOGIN_REQUIRED) == 0)
 		return CKR_OK;
 	rv = hsm_C_GetSessionInfo(session->hsm->module, session->handle, &info);
-	if (rv == CKR_OK && info.state != CKS_RW_USER_FUNCTIONS && info.state != CKS_RO_USER_FUNCTIONS)
+	if (rv == CKR_OK && info.state != CKS_RW_USER_FUNCTIONS &&
+	    info.state != CKS_RO_USER_FUNCTIONS)
 		return CKR_USER_NOT_LOGGED_IN;
 	return rv;
 }
 
-clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class, const uint8_t id[HSM_ID_LEN],
-                    CK_OBJECT_HANDLE *objects, CK_ULONG max, CK_ULONG *ret_n, struct clv_err *err)
+clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class,
+		    const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *objects, CK_ULONG max,
+		    CK_ULONG *ret_n, struct clv_err *err)
 {
 	const struct hsm_module *module = session->hsm->module;
 	struct hsm_template tpl = { 0 };
@@ -46,7 +48,7 @@ clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class, const ui
 }
 
 clv_rc hsm_find(struct hsm_session *session, CK_OBJECT_CLASS class, const uint8_t id[HSM_ID_LEN],
-                CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
+		CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
 {
 	CK_OBJECT_HANDLE found[2];
 	CK_ULONG n;
@@ -56,7 +58,7 @@ clv_rc hsm_find(struct hsm_session *session, CK_OBJECT_CLASS class, const uint8_
 		return clv_fail(err, CLV_E_NOT_FOUND, "the token has no object with this id");
 	if (n > 1)
 		return clv_fail(err, CLV_E_DATA_LOSS,
-		                "the token has two objects with one id; somebody copied a key");
+				"the token has two objects with one id; somebody copied a key");
 	*ret_object = found[0];
 	return CLV_OK;
 }

@@ -32,14 +32,16 @@
 struct hsm;
 
 #define HSM_ID_LEN 16     /* bytes: CKA_ID of our objects, and the id of a wrapped key */
-#define HSM_BLOB_MAX 2560 /* bytes: the largest key we wrap (RSA-4096 in PKCS#8) and its wrapping */
+#define HSM_BLOB_MAX 2560 /* bytes: the largest key we wrap (RSA-4096 in PKCS#8) and its wrapping  \
+			   */
 #define HSM_IV_MAX 16     /* bytes */
 #define HSM_TAG_LEN 16    /* bytes */
 
 struct hsm_options {
-	const char *uri;       /* RFC 7512, with module-path and pin-source; borrowed for the call */
-	const char *base_dir;  /* what relative file names in the URI are relative to; NULL: "." */
-	const char *state_dir; /* lock files, refused-PIN marks, protected copies; NULL: keep none */
+	const char *uri;      /* RFC 7512, with module-path and pin-source; borrowed for the call */
+	const char *base_dir; /* what relative file names in the URI are relative to; NULL: "." */
+	const char
+		*state_dir; /* lock files, refused-PIN marks, protected copies; NULL: keep none */
 	unsigned max_sessions; /* 0: 16; never above the token's own limit */
 	unsigned max_keys;     /* unwrapped keys kept; 0: 4,096 */
 	unsigned wait_ms;      /* longest wait for a session or a lock; 0: 10,000 */
@@ -52,7 +54,7 @@ struct hsm_options {
  * Errors: CLV_E_INVALID_ARGUMENT the URI; CLV_E_NOT_FOUND no such token.
  */
 CLV_MUST_USE clv_rc hsm_open(const struct hsm_options *options, struct hsm **ret_hsm,
-                             struct clv_err *err);
+			     struct clv_err *err);
 
 /* Closes all sessions; the module is unloaded with its last token. NULL is fine; returns NULL. */
 struct hsm *hsm_close(struct hsm *hsm);
@@ -68,10 +70,11 @@ void hsm_describe(struct hsm *hsm, struct clv_probe *ret_probe);
 enum hsm_role {
 	HSM_ROLE_ROOT,     /* AES-256, wraps and unwraps ring KEKs; always a token object */
 	HSM_ROLE_RING_KEK, /* AES-256, wraps and unwraps versions; always wrapped by a root */
-	HSM_ROLE_VERSION,  /* AES-256, encrypts and decrypts; wrapped by a ring KEK or a token object */
-	HSM_ROLE_SEAL,     /* HMAC-SHA256; token object */
-	HSM_ROLE_LOG,      /* Ed25519 where the token has it, else EC P-256; token object */
-	HSM_ROLE_ANCHOR,   /* carries an epoch and a head in its label and id; token object */
+	HSM_ROLE_VERSION, /* AES-256, encrypts and decrypts; wrapped by a ring KEK or a token object
+			   */
+	HSM_ROLE_SEAL,    /* HMAC-SHA256; token object */
+	HSM_ROLE_LOG,     /* Ed25519 where the token has it, else EC P-256; token object */
+	HSM_ROLE_ANCHOR,  /* carries an epoch and a head in its label and id; token object */
 };
 
 struct hsm_keyref {
@@ -101,20 +104,20 @@ struct hsm_location_ids {
  * was made is destroyed again when a later step fails.
  */
 CLV_MUST_USE clv_rc hsm_location_create(struct hsm *hsm, const struct clv_grant *grant,
-                                        const char *location, const struct hsm_location_ids *ids,
-                                        struct clv_err *err);
+					const char *location, const struct hsm_location_ids *ids,
+					struct clv_err *err);
 
 /* Destroys those of these objects that exist: what an interrupted hsm_location_create() left. */
 CLV_MUST_USE clv_rc hsm_location_discard(struct hsm *hsm, const struct clv_grant *grant,
-                                         const struct hsm_location_ids *ids, struct clv_err *err);
+					 const struct hsm_location_ids *ids, struct clv_err *err);
 
 /* Finds each object, checks its attributes and appends a row (topic "object") for each. */
 CLV_MUST_USE clv_rc hsm_location_check(struct hsm *hsm, const struct hsm_location_ids *ids,
-                                       struct clv_probe *probe, struct clv_err *err);
+				       struct clv_probe *probe, struct clv_err *err);
 
 /* The log key's public half as a PEM SubjectPublicKeyInfo. */
 CLV_MUST_USE clv_rc hsm_log_public_key(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
-                                       char ret_pem[CLV_PEM_MAX], struct clv_err *err);
+				       char ret_pem[CLV_PEM_MAX], struct clv_err *err);
 
 /*
  * Generates a key inside the token, wraps it under `parent`, unwraps it again, tries that the two
@@ -122,26 +125,27 @@ CLV_MUST_USE clv_rc hsm_log_public_key(struct hsm *hsm, const uint8_t id[HSM_ID_
  * HSM_ROLE_RING_KEK or HSM_ROLE_VERSION.
  */
 CLV_MUST_USE clv_rc hsm_key_generate(struct hsm *hsm, const struct clv_grant *grant,
-                                     enum hsm_role role, const struct hsm_keyref *parent,
-                                     struct hsm_blob *ret_blob, struct clv_err *err);
+				     enum hsm_role role, const struct hsm_keyref *parent,
+				     struct hsm_blob *ret_blob, struct clv_err *err);
 
 /*
  * Generates a version as a token object with CKA_ID `id`, reads its attributes back, tries it. The
  * caller has noted `id` somewhere durable before, so that hsm_key_destroy() can undo a crash.
  */
 CLV_MUST_USE clv_rc hsm_key_create(struct hsm *hsm, const struct clv_grant *grant,
-                                   enum hsm_role role, const uint8_t id[HSM_ID_LEN],
-                                   const char *label, struct clv_err *err);
+				   enum hsm_role role, const uint8_t id[HSM_ID_LEN],
+				   const char *label, struct clv_err *err);
 
 /* Destroys the token objects with this id and role. It is no error when there is none. */
 CLV_MUST_USE clv_rc hsm_key_destroy(struct hsm *hsm, const struct clv_grant *grant,
-                                    enum hsm_role role, const uint8_t id[HSM_ID_LEN],
-                                    struct clv_err *err);
+				    enum hsm_role role, const uint8_t id[HSM_ID_LEN],
+				    struct clv_err *err);
 
-/* Sets the usage flags of a TOKEN-resident version in the token: true lets it encrypt and decrypt. */
+/* Sets the usage flags of a TOKEN-resident version in the token: true lets it encrypt and decrypt.
+ */
 CLV_MUST_USE clv_rc hsm_key_set_enabled(struct hsm *hsm, const struct clv_grant *grant,
-                                        const uint8_t id[HSM_ID_LEN], bool enabled,
-                                        struct clv_err *err);
+					const uint8_t id[HSM_ID_LEN], bool enabled,
+					struct clv_err *err);
 
 /* Forgets a cached key and destroys its session object at once, or when its last user is done. */
 void hsm_key_evict(struct hsm *hsm, const uint8_t id[HSM_ID_LEN]);
@@ -151,26 +155,26 @@ void hsm_key_evict(struct hsm *hsm, const uint8_t id[HSM_ID_LEN]);
  * plaintext.len + HSM_TAG_LEN bytes (ciphertext, then tag); `ret_iv` gets *ret_iv_len bytes.
  */
 CLV_MUST_USE clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,
-                                const struct hsm_keyref *key, struct clv_bytes aad,
-                                struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
-                                size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err);
+				const struct hsm_keyref *key, struct clv_bytes aad,
+				struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
+				size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err);
 
 /*
  * The reverse. `ret_plaintext` has room for ciphertext.len bytes (tokens ask for it), gets
- * ciphertext.len - HSM_TAG_LEN, and is wiped when the call fails. Errors: CLV_E_INVALID_ARGUMENT the tag does not fit (a canary with the same key
- * told bad data from a sick token).
+ * ciphertext.len - HSM_TAG_LEN, and is wiped when the call fails. Errors: CLV_E_INVALID_ARGUMENT
+ * the tag does not fit (a canary with the same key told bad data from a sick token).
  */
 CLV_MUST_USE clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant,
-                                const struct hsm_keyref *key, struct clv_bytes aad,
-                                struct clv_bytes iv, struct clv_bytes ciphertext,
-                                uint8_t *ret_plaintext, struct clv_err *err);
+				const struct hsm_keyref *key, struct clv_bytes aad,
+				struct clv_bytes iv, struct clv_bytes ciphertext,
+				uint8_t *ret_plaintext, struct clv_err *err);
 
 /*
  * Tries what a token can do, with session objects only, and fills in everything. `full` also tries
  * what takes long or is of interest to people only (OAEP, elliptic curves, protections).
  */
 CLV_MUST_USE clv_rc hsm_probe(struct hsm *hsm, bool full, struct clv_probe *ret_probe,
-                              struct clv_err *err);
+			      struct clv_err *err);
 
 /*
  * Initialises a new token in the SoftHSM folder of a home: configuration, PIN files of mode 0600
@@ -178,9 +182,9 @@ CLV_MUST_USE clv_rc hsm_probe(struct hsm *hsm, bool full, struct clv_probe *ret_
  * `base_dir`, so that a home can be moved.
  */
 CLV_MUST_USE clv_rc hsm_softhsm_create(const struct clv_grant *grant, const char *module,
-                                       const char *base_dir, const char *state_dir,
-                                       const char *label, const char *pin_name,
-                                       char ret_uri[CLV_URI_MAX], struct clv_err *err);
+				       const char *base_dir, const char *state_dir,
+				       const char *label, const char *pin_name,
+				       char ret_uri[CLV_URI_MAX], struct clv_err *err);
 
 /* Counts for tests and reports: what this process holds on the token now, and has done. */
 struct hsm_counts {

@@ -58,7 +58,7 @@ struct hsm_uri {
 
 /* Errors: CLV_E_INVALID_ARGUMENT, naming the part. pin-value is refused. */
 CLV_MUST_USE clv_rc hsm_uri_parse(const char *text, const char *base_dir, struct hsm_uri *ret_uri,
-                                  struct clv_err *err);
+				  struct clv_err *err);
 bool hsm_uri_matches(const struct hsm_uri *uri, const CK_TOKEN_INFO *info);
 
 /* Which PIN a source holds at the moment, without saying it: changes when the file does. */
@@ -70,7 +70,7 @@ struct hsm_pin_mark {
  * Errors: CLV_E_UNAVAILABLE no such file; CLV_E_INVALID_ARGUMENT empty, too long, or readable by
  * others. */
 CLV_MUST_USE clv_rc hsm_pin_read(const char *pin_source, struct clv_secret **ret_pin,
-                                 struct hsm_pin_mark *ret_mark, struct clv_err *err);
+				 struct hsm_pin_mark *ret_mark, struct clv_err *err);
 
 /* Copies a blank-padded PKCS#11 string, without the padding. `size` counts the final NUL. */
 void hsm_trim(char *to, size_t size, const unsigned char *from, size_t from_len);
@@ -79,7 +79,8 @@ void hsm_trim(char *to, size_t size, const unsigned char *from, size_t from_len)
 
 enum hsm_lock_kind {
 	HSM_LOCK_LOGIN,  /* while a token is found and logged in to */
-	HSM_LOCK_OBJECT, /* exclusive: token objects are made, changed or destroyed; shared: searched */
+	HSM_LOCK_OBJECT, /* exclusive: token objects are made, changed or destroyed; shared:
+			    searched */
 };
 
 /*
@@ -87,17 +88,18 @@ enum hsm_lock_kind {
  * lock and *ret_fd is -1. Errors: CLV_E_DEADLINE_EXCEEDED, CLV_E_UNAVAILABLE.
  */
 CLV_MUST_USE clv_rc hsm_lock(const char *state_dir, enum hsm_lock_kind kind, bool exclusive,
-                             struct clv_deadline deadline, int *ret_fd, struct clv_err *err);
+			     struct clv_deadline deadline, int *ret_fd, struct clv_err *err);
 void hsm_unlock(int *fd); /* -1 is fine; for scope-bound use */
 
 /* ---- token.c ---- */
 
 /* Things known about makes of tokens that cannot be found by trying. Rows in quirk.c. */
 enum hsm_quirk {
-	HSM_QUIRK_SEARCH_LOCK = 1,    /* creating token objects fails while others search */
-	HSM_QUIRK_FRAGILE_LOGIN = 2,  /* a kill during login destroys the token's file */
-	HSM_QUIRK_FRAGILE_WRITE = 4,  /* a kill during an attribute write destroys the object's file */
-	HSM_QUIRK_NOT_VALIDATED = 8,  /* known not to be a validated module */
+	HSM_QUIRK_SEARCH_LOCK = 1,   /* creating token objects fails while others search */
+	HSM_QUIRK_FRAGILE_LOGIN = 2, /* a kill during login destroys the token's file */
+	HSM_QUIRK_FRAGILE_WRITE =
+		4, /* a kill during an attribute write destroys the object's file */
+	HSM_QUIRK_NOT_VALIDATED = 8, /* known not to be a validated module */
 };
 unsigned hsm_quirks_of(const CK_TOKEN_INFO *info);
 
@@ -111,23 +113,23 @@ enum hsm_gcm_form {
 
 /* What was found by trying when the token was first connected. */
 struct hsm_caps {
-	CK_MECHANISM_TYPE wrap_mech;   /* 0: none works */
-	const char *wrap_format;       /* static: "RFC 5649" ... */
+	CK_MECHANISM_TYPE wrap_mech; /* 0: none works */
+	const char *wrap_format;     /* static: "RFC 5649" ... */
 	enum hsm_gcm_form gcm;
-	size_t gcm_iv_len;             /* bytes; of the IV that the token makes or takes */
-	bool keeps_attributes;         /* unwrap gives what the template asked */
-	bool unwrap_template;          /* CKA_UNWRAP_TEMPLATE is known */
-	bool allowed_mechanisms;       /* CKA_ALLOWED_MECHANISMS is known */
-	bool copyable, modifiable;     /* these attributes are known */
-	char lacking[160];             /* why the hierarchy cannot live here; empty: it can */
+	size_t gcm_iv_len;         /* bytes; of the IV that the token makes or takes */
+	bool keeps_attributes;     /* unwrap gives what the template asked */
+	bool unwrap_template;      /* CKA_UNWRAP_TEMPLATE is known */
+	bool allowed_mechanisms;   /* CKA_ALLOWED_MECHANISMS is known */
+	bool copyable, modifiable; /* these attributes are known */
+	char lacking[160];         /* why the hierarchy cannot live here; empty: it can */
 };
 
 struct hsm_session {
 	CK_SESSION_HANDLE handle;
 	uint64_t epoch;          /* of the token when it was opened */
 	_Atomic uint64_t serial; /* new for each opening, 0: closed; tells a reopened keeper */
-	_Atomic bool suspect;    /* a keeper whose key was lost: opened anew before it is used again */
-	bool dead;               /* must not go back to the pool */
+	_Atomic bool suspect; /* a keeper whose key was lost: opened anew before it is used again */
+	bool dead;            /* must not go back to the pool */
 	bool busy;
 	unsigned char iv_pool[1024]; /* random bytes drawn from the token */
 	size_t iv_left;              /* bytes of it not used yet */
@@ -152,11 +154,13 @@ struct hsm_pool {
 	struct hsm_session *closed;
 	unsigned n_all, n_out;
 	unsigned n_idle; /* in that list */
-	unsigned n_work, max_work; /* open sessions for work; ceiling, lowered when the token says so */
+	unsigned n_work,
+		max_work; /* open sessions for work; ceiling, lowered when the token says so */
 	uint64_t next_serial;
 	struct hsm_session *keeper[HSM_KEEPERS_MAX];
 	unsigned n_keepers;    /* the first ones of `all` */
-	unsigned used_keepers; /* under the lock; fewer once the token has no session for all of them */
+	unsigned used_keepers; /* under the lock; fewer once the token has no session for all of
+				  them */
 	_Atomic bool shared;   /* there is one session only: the first keeper also does the work */
 };
 
@@ -186,13 +190,13 @@ struct hsm {
 
 	pthread_mutex_t attach; /* one thread connects */
 	_Atomic CK_SLOT_ID slot;
-	_Atomic uint64_t inits; /* of the module when attached */
-	_Atomic uint64_t doubted;  /* epoch in which a key that must be there was not seen */
-	_Atomic bool want_rebuild; /* connect with the module initialised anew */
-	_Atomic uint64_t epoch; /* grows with each attach; handles of an older one are dead */
+	_Atomic uint64_t inits;     /* of the module when attached */
+	_Atomic uint64_t doubted;   /* epoch in which a key that must be there was not seen */
+	_Atomic bool want_rebuild;  /* connect with the module initialised anew */
+	_Atomic uint64_t epoch;     /* grows with each attach; handles of an older one are dead */
 	_Atomic unsigned in_flight; /* calls between hsm_enter() and hsm_leave() */
-	struct hsm_pin_mark tried; /* under attach: the PIN presented last ... */
-	unsigned tries;            /* ... and how often without success */
+	struct hsm_pin_mark tried;  /* under attach: the PIN presented last ... */
+	unsigned tries;             /* ... and how often without success */
 
 	pthread_mutex_t breaker_lock;  /* for the four below, all in CLOCK_MONOTONIC ns */
 	_Atomic int64_t breaker_until; /* no try before; 0: the breaker is closed */
@@ -235,11 +239,11 @@ void hsm_pool_end_all(struct hsm *hsm, bool finalised);
  * hsm_session_release(). Errors: CLV_E_RESOURCE_EXHAUSTED, CLV_E_UNAVAILABLE.
  */
 CLV_MUST_USE clv_rc hsm_session_acquire(struct hsm *hsm, struct hsm_session **ret_session,
-                                        struct clv_err *err);
+					struct clv_err *err);
 
 /* A keeper: what is unwrapped in it lives as long as it does. Released like any other session. */
 CLV_MUST_USE clv_rc hsm_keeper_acquire(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
-                                       struct hsm_session **ret_session, struct clv_err *err);
+				       struct hsm_session **ret_session, struct clv_err *err);
 
 /* Gives a session back, closes it when dead or of an older epoch. NULL is fine; returns NULL. */
 struct hsm_session *hsm_session_release(struct hsm_session *session);
@@ -247,7 +251,7 @@ CLV_DEFINE_AUTO(struct hsm_session, hsm_session_release);
 
 /* Notes what `rv` did to the session, and says it in *err. */
 CLV_MUST_USE clv_rc hsm_session_fail(struct hsm_session *session, struct clv_err *err,
-                                     const char *op, CK_RV rv);
+				     const char *op, CK_RV rv);
 
 /* ---- cache.c ---- */
 
@@ -269,7 +273,7 @@ void hsm_cache_clear(struct hsm *hsm);
  * on a token with one session this needs it. Errors: CLV_E_DATA_LOSS gone, doubled or weakened.
  */
 CLV_MUST_USE clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key,
-                                struct hsm_pin *ret_pin, struct clv_err *err);
+				struct hsm_pin *ret_pin, struct clv_err *err);
 void hsm_key_unpin(struct hsm_pin *pin); /* an empty pin is fine */
 
 /* Was the handle good all the time that it was pinned? Ask after use, before the result counts. */
@@ -286,13 +290,13 @@ void hsm_cache_bury(struct hsm_session *session);
 /* The one token object with this CKA_ID and class; asks for two to see doubles.
  * Errors: CLV_E_NOT_FOUND none; CLV_E_DATA_LOSS several. */
 CLV_MUST_USE clv_rc hsm_find(struct hsm_session *session, CK_OBJECT_CLASS class,
-                             const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *ret_object,
-                             struct clv_err *err);
+			     const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *ret_object,
+			     struct clv_err *err);
 
 /* All token objects with this CKA_ID and class, at most `max`. */
 CLV_MUST_USE clv_rc hsm_find_all(struct hsm_session *session, CK_OBJECT_CLASS class,
-                                 const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *objects,
-                                 CK_ULONG max, CK_ULONG *ret_n, struct clv_err *err);
+				 const uint8_t id[HSM_ID_LEN], CK_OBJECT_HANDLE *objects,
+				 CK_ULONG max, CK_ULONG *ret_n, struct clv_err *err);
 
 /* CKR_USER_NOT_LOGGED_IN when the user is not, on a token that asks for it. */
 CK_RV hsm_logged_in(struct hsm_session *session);
@@ -313,7 +317,7 @@ struct hsm_template {
 void hsm_template_bool(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, bool value);
 void hsm_template_ulong(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, CK_ULONG value);
 void hsm_template_bytes(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, const void *bytes,
-                        size_t len);
+			size_t len);
 
 /* PKCS#11 knows no const: for input that a module does not write to. */
 static inline void *hsm_input(const void *bytes)
@@ -333,19 +337,20 @@ enum hsm_birth {
  * (HSM_ID_LEN bytes) and `label` are for token objects, NULL otherwise; both are borrowed.
  */
 void hsm_template_secret(const struct hsm *hsm, enum hsm_role role, enum hsm_birth birth,
-                         const uint8_t *id, const char *label, struct hsm_template *tpl);
+			 const uint8_t *id, const char *label, struct hsm_template *tpl);
 
 /*
  * Reads back what protects a key. What is weaker than asked fails with `rc_weak` and a text that
  * names the attribute.
  */
 CLV_MUST_USE clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object,
-                                         enum hsm_role role, enum hsm_birth birth, clv_rc rc_weak,
-                                         struct clv_err *err);
+					 enum hsm_role role, enum hsm_birth birth, clv_rc rc_weak,
+					 struct clv_err *err);
 
 /* ---- work.c: one piece of work on a token, tried once more where that helps ---- */
 
-/* A piece of work: `run` pins and acquires what it needs, calls the token, gives everything back. */
+/* A piece of work: `run` pins and acquires what it needs, calls the token, gives everything back.
+ */
 struct hsm_work {
 	clv_rc (*run)(struct hsm *hsm, struct hsm_work *work, struct clv_err *err);
 	bool judged; /* run() sets it: a canary sang, so the failure is not the token's */
@@ -365,12 +370,12 @@ CLV_MUST_USE clv_rc hsm_work_once(struct hsm *hsm, struct hsm_work *work, struct
 
 /* One AES-GCM call each, on a session and handle at hand. `out` has room for in.len + a tag. */
 CK_RV hsm_gcm_seal(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
-                   struct clv_bytes in, uint8_t iv[HSM_IV_MAX], size_t *ret_iv_len, uint8_t *out,
-                   const char **ret_op);
+		   struct clv_bytes in, uint8_t iv[HSM_IV_MAX], size_t *ret_iv_len, uint8_t *out,
+		   const char **ret_op);
 /* `out` has room for in.len bytes: tokens ask for it. */
 CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv_bytes aad,
-                   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
-                   const char **ret_op);
+		   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
+		   const char **ret_op);
 
 /* Encrypts and decrypts a known text with the key: tells bad data from a sick token. Each doubt has
  * its own: a result remembered for a second would call good data bad on a token just gone sick. */
@@ -393,18 +398,18 @@ void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object);
 /* Generates a secret key of this role and birth and reads its attributes back; what is weaker than
  * asked is destroyed again. `id` and `label` are for token objects, NULL otherwise. */
 CLV_MUST_USE clv_rc hsm_generate(struct hsm_session *session, enum hsm_role role,
-                                 enum hsm_birth birth, const uint8_t *id, const char *label,
-                                 CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
+				 enum hsm_birth birth, const uint8_t *id, const char *label,
+				 CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
 
 /* Generates, wraps, unwraps, compares by use; leaves nothing but the blob. */
 CLV_MUST_USE clv_rc hsm_generate_wrapped(struct hsm_session *session, enum hsm_role role,
-                                         CK_OBJECT_HANDLE parent, struct hsm_blob *ret_blob,
-                                         struct clv_err *err);
+					 CK_OBJECT_HANDLE parent, struct hsm_blob *ret_blob,
+					 struct clv_err *err);
 
 /* Unwraps `blob` as a session object of `keeper` and checks its attributes. */
 CLV_MUST_USE clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role,
-                               CK_OBJECT_HANDLE parent, struct clv_bytes blob,
-                               CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
+			       CK_OBJECT_HANDLE parent, struct clv_bytes blob,
+			       CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
 
 /* Takes the exclusive object lock, and puts right what a kill under it left. */
 CLV_MUST_USE clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err);
@@ -414,9 +419,9 @@ CLV_MUST_USE clv_rc hsm_lock_search(struct hsm *hsm, int *ret_fd, struct clv_err
 
 /* Make and end token objects. The caller holds the exclusive object lock. */
 CLV_MUST_USE clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role,
-                                      const uint8_t *id, const char *label, struct clv_err *err);
+				      const uint8_t *id, const char *label, struct clv_err *err);
 CLV_MUST_USE clv_rc hsm_destroy_locked(struct hsm_session *session, enum hsm_role role,
-                                       const uint8_t *id, struct clv_err *err);
+				       const uint8_t *id, struct clv_err *err);
 
 /* Fills in hsm->caps by trying. Only what cannot be tried at all is an error. */
 CLV_MUST_USE clv_rc hsm_caps_find(struct hsm *hsm, struct clv_err *err);
@@ -429,7 +434,8 @@ struct hsm_wrap_candidate {
 extern const struct hsm_wrap_candidate hsm_wrap_candidates[];
 extern const size_t hsm_n_wrap_candidates;
 
-/* Wraps a known key under a known key; *ret_format is static and names the form, NULL: did not work. */
+/* Wraps a known key under a known key; *ret_format is static and names the form, NULL: did not
+ * work. */
 CK_RV hsm_wrap_try(struct hsm_session *session, CK_MECHANISM_TYPE mech, const char **ret_format);
 
 /* Encrypts a known text with a known key; *ret_iv_len: bytes of the IV. *ret_form is HSM_GCM_NONE
@@ -438,8 +444,8 @@ CK_RV hsm_gcm_try(struct hsm_session *session, enum hsm_gcm_form *ret_form, size
 
 /* A known AES key as a session object. */
 CK_RV hsm_import_aes(struct hsm_session *session, const uint8_t *bytes, size_t len,
-                     const CK_ATTRIBUTE_TYPE *usages, size_t n_usages, bool extractable,
-                     CK_OBJECT_HANDLE *ret_object);
+		     const CK_ATTRIBUTE_TYPE *usages, size_t n_usages, bool extractable,
+		     CK_OBJECT_HANDLE *ret_object);
 
 /* Blocks INT, TERM and HUP in this thread while something in a token changes. */
 struct hsm_signal_guard {
@@ -454,10 +460,10 @@ void hsm_signals_restore(struct hsm_signal_guard *guard); /* for scope-bound use
  */
 /* Puts back token files that a kill during login destroyed. Under the login lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_repair(const char *conf, const char *state_dir,
-                                       struct clv_err *err);
+				       struct clv_err *err);
 /* Keeps copies of the token files as they are now. Under the login lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_keep_tokens(const char *conf, const char *state_dir,
-                                            struct clv_err *err);
+					    struct clv_err *err);
 /* Keeps copies of the object files while one of them is written. Under the object lock. */
 CLV_MUST_USE clv_rc hsm_softhsm_write_begin(const struct hsm *hsm, struct clv_err *err);
 void hsm_softhsm_write_end(const struct hsm *hsm);
@@ -476,12 +482,13 @@ void hsm_softhsm_make_end(const struct hsm *hsm);
  * with session objects. The caller holds the exclusive object lock for token objects.
  */
 CLV_MUST_USE clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t *id,
-                                       const char *label, bool allow_ed25519, const char **ret_name,
-                                       struct clv_err *err);
+				       const char *label, bool allow_ed25519, const char **ret_name,
+				       struct clv_err *err);
 
-/* Reads back what protects a log key's private half. Errors: CLV_E_UNIMPLEMENTED weaker than made. */
+/* Reads back what protects a log key's private half. Errors: CLV_E_UNIMPLEMENTED weaker than made.
+ */
 CLV_MUST_USE clv_rc hsm_log_key_check(struct hsm_session *session, CK_OBJECT_HANDLE private,
-                                      struct clv_err *err);
+				      struct clv_err *err);
 
 /* A public key as a PEM SubjectPublicKeyInfo (RFC 7468). */
 CLV_MUST_USE clv_rc hsm_public_pem(EVP_PKEY *key, char ret_pem[CLV_PEM_MAX], struct clv_err *err);
@@ -490,7 +497,7 @@ CLV_MUST_USE clv_rc hsm_public_pem(EVP_PKEY *key, char ret_pem[CLV_PEM_MAX], str
 
 /* Appends a row; what does not fit is left out. */
 void hsm_probe_row(struct clv_probe *probe, const char *topic, const char *name,
-                   enum clv_probe_result result, const char *fmt, ...) CLV_PRINTF(5, 6);
+		   enum clv_probe_result result, const char *fmt, ...) CLV_PRINTF(5, 6);
 
 /* A row for the result of a call: yes, or no and what it said. */
 void hsm_probe_rv(struct clv_probe *probe, const char *topic, const char *name, CK_RV rv);
@@ -502,7 +509,7 @@ void hsm_probe_mechanisms(struct hsm_session *session, struct clv_probe *probe);
 
 /* The EVP_PKEY view of an EC or RSA public key on the token, as PEM. */
 CLV_MUST_USE clv_rc hsm_libp11_public_pem(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
-                                          char ret_pem[CLV_PEM_MAX], struct clv_err *err);
+					  char ret_pem[CLV_PEM_MAX], struct clv_err *err);
 /* Ends libp11's view of a module, which finalises the module. False: there was none. */
 bool hsm_libp11_unload(struct hsm_module *module);
 

@@ -41,8 +41,8 @@ void hsm_scrap_destroy(struct hsm_scrap *scrap)
 /* ---- making ---- */
 
 static clv_rc generate_unchecked(struct hsm_session *session, enum hsm_role role,
-                                 enum hsm_birth birth, const uint8_t *id, const char *label,
-                                 CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
+				 enum hsm_birth birth, const uint8_t *id, const char *label,
+				 CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
 {
 	CK_MECHANISM mech = { CKM_AES_KEY_GEN, NULL, 0 };
 	struct hsm_template tpl;
@@ -51,13 +51,14 @@ static clv_rc generate_unchecked(struct hsm_session *session, enum hsm_role role
 	if (role == HSM_ROLE_SEAL)
 		mech.mechanism = CKM_GENERIC_SECRET_KEY_GEN;
 	hsm_template_secret(session->hsm, role, birth, id, label, &tpl);
-	rv = hsm_C_GenerateKey(session->hsm->module, session->handle, &mech, tpl.a, tpl.n, ret_object);
+	rv = hsm_C_GenerateKey(session->hsm->module, session->handle, &mech, tpl.a, tpl.n,
+			       ret_object);
 	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_GenerateKey", rv);
 }
 
 clv_rc hsm_generate(struct hsm_session *session, enum hsm_role role, enum hsm_birth birth,
-                    const uint8_t *id, const char *label, CK_OBJECT_HANDLE *ret_object,
-                    struct clv_err *err)
+		    const uint8_t *id, const char *label, CK_OBJECT_HANDLE *ret_object,
+		    struct clv_err *err)
 {
 	CK_OBJECT_HANDLE object;
 	clv_rc rc;
@@ -73,13 +74,14 @@ clv_rc hsm_generate(struct hsm_session *session, enum hsm_role role, enum hsm_bi
 }
 
 static clv_rc wrap(struct hsm_session *session, CK_OBJECT_HANDLE parent, CK_OBJECT_HANDLE key,
-                   struct hsm_blob *ret_blob, struct clv_err *err)
+		   struct hsm_blob *ret_blob, struct clv_err *err)
 {
-	/* No parameter: the IV of RFC 3394 and 5649 is fixed, and a caller's own is a known weakness. */
+	/* No parameter: the IV of RFC 3394 and 5649 is fixed, and a caller's own is a known
+	 * weakness. */
 	CK_MECHANISM mech = { session->hsm->caps.wrap_mech, NULL, 0 };
 	CK_ULONG len = sizeof ret_blob->bytes;
 	CK_RV rv = hsm_C_WrapKey(session->hsm->module, session->handle, &mech, parent, key,
-	                         ret_blob->bytes, &len);
+				 ret_blob->bytes, &len);
 
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, "C_WrapKey", rv);
@@ -88,14 +90,14 @@ static clv_rc wrap(struct hsm_session *session, CK_OBJECT_HANDLE parent, CK_OBJE
 }
 
 static CK_RV unwrap(struct hsm_session *session, enum hsm_role role, CK_OBJECT_HANDLE parent,
-                    struct clv_bytes blob, CK_OBJECT_HANDLE *ret_object)
+		    struct clv_bytes blob, CK_OBJECT_HANDLE *ret_object)
 {
 	CK_MECHANISM mech = { session->hsm->caps.wrap_mech, NULL, 0 };
 	struct hsm_template tpl;
 
 	hsm_template_secret(session->hsm, role, HSM_BORN_UNWRAPPED, NULL, NULL, &tpl);
 	return hsm_C_UnwrapKey(session->hsm->module, session->handle, &mech, parent,
-	                       hsm_input(blob.data), blob.len, tpl.a, tpl.n, ret_object);
+			       hsm_input(blob.data), blob.len, tpl.a, tpl.n, ret_object);
 }
 
 /* Can this key still wrap and unwrap at all? Tells a damaged blob from a sick token. */
@@ -110,21 +112,23 @@ static bool unwrap_canary(struct hsm_session *session, enum hsm_role role, CK_OB
 		return false;
 	hsm_scrap_add(&scrap, key);
 	if (wrap(session, parent, key, &blob, &ignored) != CLV_OK ||
-	    unwrap(session, role, parent, (struct clv_bytes){ blob.bytes, blob.len }, &again) != CKR_OK)
+	    unwrap(session, role, parent, (struct clv_bytes){ blob.bytes, blob.len }, &again) !=
+		    CKR_OK)
 		return false;
 	hsm_scrap_add(&scrap, again);
 	return true;
 }
 
 clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role, CK_OBJECT_HANDLE parent,
-                  struct clv_bytes blob, CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
+		  struct clv_bytes blob, CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
 {
 	CK_OBJECT_HANDLE object;
 	CK_RV rv = unwrap(keeper, role, parent, blob, &object);
 	enum hsm_class class = hsm_rv_class(rv);
 	clv_rc rc;
 
-	/* A hiccup must not be taken for a damaged blob: what fails twice on a healthy token is one. */
+	/* A hiccup must not be taken for a damaged blob: what fails twice on a healthy token is
+	 * one. */
 	if (class == HSM_CLASS_AMBIGUOUS && unwrap_canary(keeper, role, parent)) {
 		rv = unwrap(keeper, role, parent, blob, &object);
 		class = hsm_rv_class(rv);
@@ -133,11 +137,12 @@ clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role, CK_OBJECT_HAND
 	}
 	if (class == HSM_CLASS_DATA)
 		return clv_fail(err, CLV_E_DATA_LOSS,
-		                "a wrapped key does not unwrap under its parent in this token: "
-		                "the catalogue was altered, or it belongs to another token");
+				"a wrapped key does not unwrap under its parent in this token: "
+				"the catalogue was altered, or it belongs to another token");
 	if (rv != CKR_OK)
 		return hsm_session_fail(keeper, err, "C_UnwrapKey", rv);
-	rc = hsm_attributes_check(keeper, object, role, HSM_BORN_UNWRAPPED, CLV_E_UNIMPLEMENTED, err);
+	rc = hsm_attributes_check(keeper, object, role, HSM_BORN_UNWRAPPED, CLV_E_UNIMPLEMENTED,
+				  err);
 	if (rc != CLV_OK) {
 		hsm_session_destroy(keeper, object);
 		return rc;
@@ -148,7 +153,7 @@ clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role, CK_OBJECT_HAND
 
 /* What one seals, the other opens. */
 static clv_rc same_cipher_key(struct hsm_session *session, CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b,
-                              struct clv_err *err)
+			      struct clv_err *err)
 {
 	static const uint8_t words[32] = "do these two keys of ours agree";
 	struct clv_bytes text = { words, sizeof words };
@@ -159,17 +164,18 @@ static clv_rc same_cipher_key(struct hsm_session *session, CK_OBJECT_HANDLE a, C
 
 	if (rv == CKR_OK)
 		rv = hsm_gcm_open(session, b, text, (struct clv_bytes){ iv, iv_len },
-		                  (struct clv_bytes){ sealed, sizeof sealed }, opened, &len, &op);
+				  (struct clv_bytes){ sealed, sizeof sealed }, opened, &len, &op);
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, op, rv);
 	if (len != sizeof words || CRYPTO_memcmp(opened, words, sizeof words) != 0)
-		return clv_fail(err, CLV_E_DATA_LOSS, "the token unwrapped another key than it wrapped");
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"the token unwrapped another key than it wrapped");
 	return CLV_OK;
 }
 
 /* Both wrap the same third key to the same bytes: wrapping is deterministic. */
 static clv_rc same_wrap_key(struct hsm_session *session, CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b,
-                            struct clv_err *err)
+			    struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
 	CK_OBJECT_HANDLE dummy;
@@ -180,12 +186,13 @@ static clv_rc same_wrap_key(struct hsm_session *session, CK_OBJECT_HANDLE a, CK_
 	CLV_TRY(wrap(session, a, dummy, &by_a, err));
 	CLV_TRY(wrap(session, b, dummy, &by_b, err));
 	if (by_a.len != by_b.len || CRYPTO_memcmp(by_a.bytes, by_b.bytes, by_a.len) != 0)
-		return clv_fail(err, CLV_E_DATA_LOSS, "the token unwrapped another key than it wrapped");
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"the token unwrapped another key than it wrapped");
 	return CLV_OK;
 }
 
-clv_rc hsm_generate_wrapped(struct hsm_session *session, enum hsm_role role, CK_OBJECT_HANDLE parent,
-                            struct hsm_blob *ret_blob, struct clv_err *err)
+clv_rc hsm_generate_wrapped(struct hsm_session *session, enum hsm_role role,
+			    CK_OBJECT_HANDLE parent, struct hsm_blob *ret_blob, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
 	CK_OBJECT_HANDLE original, again;
@@ -194,8 +201,8 @@ clv_rc hsm_generate_wrapped(struct hsm_session *session, enum hsm_role role, CK_
 	CLV_TRY(hsm_generate(session, role, HSM_BORN_SESSION, NULL, NULL, &original, err));
 	hsm_scrap_add(&scrap, original);
 	CLV_TRY(wrap(session, parent, original, &blob, err));
-	CLV_TRY(hsm_unwrap(session, role, parent, (struct clv_bytes){ blob.bytes, blob.len }, &again,
-	                   err));
+	CLV_TRY(hsm_unwrap(session, role, parent, (struct clv_bytes){ blob.bytes, blob.len },
+			   &again, err));
 	hsm_scrap_add(&scrap, again);
 	if (role == HSM_ROLE_RING_KEK)
 		CLV_TRY(same_wrap_key(session, original, again, err));
@@ -233,8 +240,8 @@ static clv_rc generate_run(struct hsm *hsm, struct hsm_work *work, struct clv_er
 
 /* Session objects only: a second try leaves nothing behind, so it is safe. */
 clv_rc hsm_key_generate(struct hsm *hsm, const struct clv_grant *grant, enum hsm_role role,
-                        const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
-                        struct clv_err *err)
+			const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
+			struct clv_err *err)
 {
 	struct generate_args args = { role, parent, ret_blob };
 	struct hsm_work work = { .run = generate_run, .arg = &args };
@@ -248,7 +255,7 @@ clv_rc hsm_key_generate(struct hsm *hsm, const struct clv_grant *grant, enum hsm
 
 /* Tries a key that is a token object in the way it will be used. */
 static clv_rc try_token_key(struct hsm_session *session, enum hsm_role role, CK_OBJECT_HANDLE key,
-                            struct clv_err *err)
+			    struct clv_err *err)
 {
 	static uint8_t words[] = "is this key of any use?";
 	CK_MECHANISM mech = { CKM_SHA256_HMAC, NULL, 0 };
@@ -278,7 +285,7 @@ static clv_rc try_token_key(struct hsm_session *session, enum hsm_role role, CK_
 }
 
 clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role, const uint8_t *id,
-                         const char *label, struct clv_err *err)
+			 const char *label, struct clv_err *err)
 {
 	CK_OBJECT_HANDLE object;
 	CK_ULONG there;
@@ -300,10 +307,10 @@ clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role, const 
 }
 
 clv_rc hsm_destroy_locked(struct hsm_session *session, enum hsm_role role, const uint8_t *id,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
-	static const CK_OBJECT_CLASS secret[] = { CKO_SECRET_KEY }, pair[] = { CKO_PRIVATE_KEY,
-		                                                               CKO_PUBLIC_KEY };
+	static const CK_OBJECT_CLASS secret[] = { CKO_SECRET_KEY },
+				     pair[] = { CKO_PRIVATE_KEY, CKO_PUBLIC_KEY };
 	const CK_OBJECT_CLASS *class = role == HSM_ROLE_LOG ? pair : secret;
 	size_t n = role == HSM_ROLE_LOG ? 2 : 1;
 
@@ -314,11 +321,13 @@ clv_rc hsm_destroy_locked(struct hsm_session *session, enum hsm_role role, const
 
 		do { /* a kill can have left several half-made ones */
 			CLV_TRY(hsm_find_all(session, class[i], id, object, CLV_ARRAY_LEN(object),
-			                     &found, err));
+					     &found, err));
 			for (CK_ULONG j = 0; j < found; j++) {
-				rv = hsm_C_DestroyObject(session->hsm->module, session->handle, object[j]);
+				rv = hsm_C_DestroyObject(session->hsm->module, session->handle,
+							 object[j]);
 				if (rv != CKR_OK)
-					return hsm_session_fail(session, err, "C_DestroyObject", rv);
+					return hsm_session_fail(session, err, "C_DestroyObject",
+								rv);
 			}
 		} while (found == CLV_ARRAY_LEN(object));
 	}
@@ -330,7 +339,8 @@ struct object_args {
 	const uint8_t *id;
 	const char *label; /* create */
 	bool enabled;      /* set_enabled */
-	clv_rc (*act)(struct hsm_session *session, const struct object_args *args, struct clv_err *err);
+	clv_rc (*act)(struct hsm_session *session, const struct object_args *args,
+		      struct clv_err *err);
 };
 
 /* Everything that makes, changes or ends a token object: alone, and not to be interrupted. */
@@ -349,24 +359,24 @@ static clv_rc object_run(struct hsm *hsm, struct hsm_work *work, struct clv_err 
 }
 
 static clv_rc act_create(struct hsm_session *session, const struct object_args *args,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	CLV_TRY(hsm_require_hierarchy(session->hsm, err));
 	return hsm_create_locked(session, args->role, args->id, args->label, err);
 }
 
 static clv_rc act_destroy(struct hsm_session *session, const struct object_args *args,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	return hsm_destroy_locked(session, args->role, args->id, err);
 }
 
 static clv_rc read_flags(struct hsm_session *session, CK_OBJECT_HANDLE object, bool *ret_any,
-                         bool *ret_all, struct clv_err *err)
+			 bool *ret_all, struct clv_err *err)
 {
 	CK_BBOOL encrypt = 2, decrypt = 2;
 	CK_ATTRIBUTE got[] = { { CKA_ENCRYPT, &encrypt, sizeof encrypt },
-		               { CKA_DECRYPT, &decrypt, sizeof decrypt } };
+			       { CKA_DECRYPT, &decrypt, sizeof decrypt } };
 	CK_RV rv = hsm_C_GetAttributeValue(session->hsm->module, session->handle, object, got, 2);
 
 	if (rv != CKR_OK)
@@ -377,7 +387,7 @@ static clv_rc read_flags(struct hsm_session *session, CK_OBJECT_HANDLE object, b
 }
 
 static clv_rc act_set_enabled(struct hsm_session *session, const struct object_args *args,
-                              struct clv_err *err)
+			      struct clv_err *err)
 {
 	struct hsm_template tpl = { 0 };
 	CK_OBJECT_HANDLE object;
@@ -395,12 +405,12 @@ static clv_rc act_set_enabled(struct hsm_session *session, const struct object_a
 	CLV_TRY(read_flags(session, object, &any, &all, err));
 	if (args->enabled ? !all : any)
 		return clv_fail(err, CLV_E_UNAVAILABLE,
-		                "the token took the key's usage flags but did not change them");
+				"the token took the key's usage flags but did not change them");
 	return CLV_OK;
 }
 
 clv_rc hsm_key_create(struct hsm *hsm, const struct clv_grant *grant, enum hsm_role role,
-                      const uint8_t id[HSM_ID_LEN], const char *label, struct clv_err *err)
+		      const uint8_t id[HSM_ID_LEN], const char *label, struct clv_err *err)
 {
 	struct object_args args = { .role = role, .id = id, .label = label, .act = act_create };
 	struct hsm_work work = { .run = object_run, .arg = &args };
@@ -411,7 +421,7 @@ clv_rc hsm_key_create(struct hsm *hsm, const struct clv_grant *grant, enum hsm_r
 }
 
 clv_rc hsm_key_destroy(struct hsm *hsm, const struct clv_grant *grant, enum hsm_role role,
-                       const uint8_t id[HSM_ID_LEN], struct clv_err *err)
+		       const uint8_t id[HSM_ID_LEN], struct clv_err *err)
 {
 	struct object_args args = { .role = role, .id = id, .act = act_destroy };
 	struct hsm_work work = { .run = object_run, .arg = &args };
@@ -422,7 +432,7 @@ clv_rc hsm_key_destroy(struct hsm *hsm, const struct clv_grant *grant, enum hsm_
 }
 
 clv_rc hsm_key_set_enabled(struct hsm *hsm, const struct clv_grant *grant,
-                           const uint8_t id[HSM_ID_LEN], bool enabled, struct clv_err *err)
+			   const uint8_t id[HSM_ID_LEN], bool enabled, struct clv_err *err)
 {
 	struct object_args args = {
 		.role = HSM_ROLE_VERSION, .id = id, .enabled = enabled, .act = act_set_enabled

@@ -57,7 +57,7 @@ static PKCS11_SLOT *slot_of(struct hsm *hsm, PKCS11_SLOT *slots, unsigned n)
 }
 
 static clv_rc pem_locked(struct hsm *hsm, const uint8_t id[HSM_ID_LEN], char ret_pem[CLV_PEM_MAX],
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	PKCS11_CTX *ctx = context_of(hsm->module);
 	PKCS11_SLOT *slots;
@@ -68,17 +68,19 @@ static clv_rc pem_locked(struct hsm *hsm, const uint8_t id[HSM_ID_LEN], char ret
 	if (ctx == NULL || PKCS11_enumerate_slots(ctx, &slots, &n) != 0)
 		return clv_fail(err, CLV_E_UNAVAILABLE, "libp11 cannot use the token");
 	key = key_of(slot_of(hsm, slots, n), id);
-	rc = key != NULL ? hsm_public_pem(key, ret_pem, err)
-	                 : clv_fail(err, CLV_E_NOT_FOUND, "the token has no public key with this id");
+	rc = key != NULL
+		     ? hsm_public_pem(key, ret_pem, err)
+		     : clv_fail(err, CLV_E_NOT_FOUND, "the token has no public key with this id");
 	EVP_PKEY_free(key);
 	PKCS11_release_all_slots(ctx, slots, n);
 	return rc;
 }
 
 clv_rc hsm_libp11_public_pem(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
-                             char ret_pem[CLV_PEM_MAX], struct clv_err *err)
+			     char ret_pem[CLV_PEM_MAX], struct clv_err *err)
 {
-	static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; /* libp11 has no lock of its own */
+	static pthread_mutex_t one_at_a_time =
+		PTHREAD_MUTEX_INITIALIZER; /* libp11 has no lock of its own */
 	clv_rc rc;
 
 	pthread_mutex_lock(&one_at_a_time);

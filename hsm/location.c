@@ -9,7 +9,8 @@
 
 #include "hsm/internal.h"
 
-/* DER: the OID of Ed25519 (RFC 8410) and of P-256, and the curve name that PKCS#11 2.40 drafts used. */
+/* DER: the OID of Ed25519 (RFC 8410) and of P-256, and the curve name that PKCS#11 2.40 drafts
+ * used. */
 static const uint8_t oid_ed25519[] = { 0x06, 0x03, 0x2b, 0x65, 0x70 };
 static const uint8_t oid_p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
 static const uint8_t name_ed25519[] = "\x13\x0c"
@@ -23,16 +24,16 @@ static const struct curve_row {
 	size_t message_len; /* what is signed: a message, or a digest of this length */
 	const char *name;
 } curves[] = {
-	{ CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, CKK_EC_EDWARDS, oid_ed25519, sizeof oid_ed25519, 40,
-	  "Ed25519" },
-	{ CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, CKK_EC_EDWARDS, name_ed25519, sizeof name_ed25519 - 1,
+	{ CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, CKK_EC_EDWARDS, oid_ed25519, sizeof oid_ed25519,
 	  40, "Ed25519" },
+	{ CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA, CKK_EC_EDWARDS, name_ed25519,
+	  sizeof name_ed25519 - 1, 40, "Ed25519" },
 	{ CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, CKK_EC, oid_p256, sizeof oid_p256, 32, "EC P-256" },
 };
 
 static CK_RV generate_pair(struct hsm_session *session, const struct curve_row *curve, bool token,
-                           const uint8_t *id, const char *label, CK_OBJECT_HANDLE *public,
-                           CK_OBJECT_HANDLE *private)
+			   const uint8_t *id, const char *label, CK_OBJECT_HANDLE *public,
+			   CK_OBJECT_HANDLE *private)
 {
 	CK_MECHANISM mech = { curve->generate, NULL, 0 };
 	struct hsm_template pub = { 0 }, priv = { 0 };
@@ -58,12 +59,12 @@ static CK_RV generate_pair(struct hsm_session *session, const struct curve_row *
 		hsm_template_bool(&priv, CKA_COPYABLE, false);
 	if (hsm->caps.modifiable)
 		hsm_template_bool(&priv, CKA_MODIFIABLE, false);
-	return hsm_C_GenerateKeyPair(hsm->module, session->handle, &mech, pub.a, pub.n, priv.a, priv.n,
-	                             public, private);
+	return hsm_C_GenerateKeyPair(hsm->module, session->handle, &mech, pub.a, pub.n, priv.a,
+				     priv.n, public, private);
 }
 
 static CK_RV try_pair(struct hsm_session *session, const struct curve_row *curve,
-                      CK_OBJECT_HANDLE public, CK_OBJECT_HANDLE private)
+		      CK_OBJECT_HANDLE public, CK_OBJECT_HANDLE private)
 {
 	static uint8_t message[] = "a log key signs what nobody may change later....";
 	const struct hsm_module *module = session->hsm->module;
@@ -73,27 +74,32 @@ static CK_RV try_pair(struct hsm_session *session, const struct curve_row *curve
 	CK_RV rv = hsm_C_SignInit(module, session->handle, &mech, private);
 
 	if (rv == CKR_OK)
-		rv = hsm_C_Sign(module, session->handle, message, curve->message_len, signature, &len);
+		rv = hsm_C_Sign(module, session->handle, message, curve->message_len, signature,
+				&len);
 	if (rv == CKR_OK)
 		rv = hsm_C_VerifyInit(module, session->handle, &mech, public);
 	if (rv == CKR_OK)
-		rv = hsm_C_Verify(module, session->handle, message, curve->message_len, signature, len);
+		rv = hsm_C_Verify(module, session->handle, message, curve->message_len, signature,
+				  len);
 	return rv;
 }
 
 clv_rc hsm_log_key_check(struct hsm_session *session, CK_OBJECT_HANDLE private, struct clv_err *err)
 {
 	CK_BBOOL sensitive = 2, extractable = 2, always = 2, never = 2, local = 2;
-	CK_ATTRIBUTE got[] = { { CKA_SENSITIVE, &sensitive, 1 },   { CKA_EXTRACTABLE, &extractable, 1 },
-		               { CKA_ALWAYS_SENSITIVE, &always, 1 }, { CKA_NEVER_EXTRACTABLE, &never, 1 },
-		               { CKA_LOCAL, &local, 1 } };
+	CK_ATTRIBUTE got[] = { { CKA_SENSITIVE, &sensitive, 1 },
+			       { CKA_EXTRACTABLE, &extractable, 1 },
+			       { CKA_ALWAYS_SENSITIVE, &always, 1 },
+			       { CKA_NEVER_EXTRACTABLE, &never, 1 },
+			       { CKA_LOCAL, &local, 1 } };
 	CK_RV rv = hsm_C_GetAttributeValue(session->hsm->module, session->handle, private, got,
-	                                   CLV_ARRAY_LEN(got));
+					   CLV_ARRAY_LEN(got));
 
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
 	if (sensitive != 1 || extractable != 0 || always != 1 || never != 1 || local != 1)
-		return clv_fail(err, CLV_E_UNIMPLEMENTED, "the log key in the token is weaker than asked");
+		return clv_fail(err, CLV_E_UNIMPLEMENTED,
+				"the log key in the token is weaker than asked");
 	return CLV_OK;
 }
 
@@ -103,13 +109,14 @@ static bool lacks_curve(CK_RV rv)
 {
 	enum hsm_class class = hsm_rv_class(rv);
 
-	return class == HSM_CLASS_POLICY || (class == HSM_CLASS_AMBIGUOUS && rv != CKR_DEVICE_ERROR);
+	return class == HSM_CLASS_POLICY ||
+	       (class == HSM_CLASS_AMBIGUOUS && rv != CKR_DEVICE_ERROR);
 }
 
 /* Ed25519 where the token has it, else P-256. */
 clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t *id,
-                          const char *label, bool allow_ed25519, const char **ret_name,
-                          struct clv_err *err)
+			  const char *label, bool allow_ed25519, const char **ret_name,
+			  struct clv_err *err)
 {
 	CK_RV rv = CKR_MECHANISM_INVALID;
 
@@ -126,7 +133,7 @@ clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t
 			continue;
 		rv = try_pair(session, &curves[i], public, private);
 		rc = rv == CKR_OK ? hsm_log_key_check(session, private, err)
-		                  : hsm_session_fail(session, err, "C_Sign", rv);
+				  : hsm_session_fail(session, err, "C_Sign", rv);
 		if (rc == CLV_OK && token) {
 			*ret_name = curves[i].name;
 			return CLV_OK;
@@ -145,7 +152,7 @@ clv_rc hsm_create_log_key(struct hsm_session *session, bool token, const uint8_t
 
 /* An anchor is of use when its label can be written and read again. */
 static clv_rc try_anchor(struct hsm_session *session, const uint8_t *id, const char *label,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	const struct hsm_module *module = session->hsm->module;
 	struct hsm_template tpl = { 0 };
@@ -165,7 +172,8 @@ static clv_rc try_anchor(struct hsm_session *session, const uint8_t *id, const c
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, "C_SetAttributeValue", rv);
 	if (strcmp(got, written) != 0)
-		return clv_fail(err, CLV_E_UNIMPLEMENTED, "the token does not keep a changed label");
+		return clv_fail(err, CLV_E_UNIMPLEMENTED,
+				"the token does not keep a changed label");
 	return CLV_OK;
 }
 
@@ -175,7 +183,7 @@ struct location_args {
 };
 
 static clv_rc create_all(struct hsm_session *session, const struct location_args *args,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	const struct hsm_location_ids *ids = args->ids;
 	char label[96];
@@ -185,15 +193,17 @@ static clv_rc create_all(struct hsm_session *session, const struct location_args
 	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ROOT, ids->root, LABEL("root"), err));
 	CLV_TRY(hsm_create_locked(session, HSM_ROLE_SEAL, ids->seal, LABEL("seal"), err));
 	CLV_TRY(hsm_create_log_key(session, true, ids->log, LABEL("log"), true, &curve, err));
-	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ANCHOR, ids->anchor[0], LABEL("anchor a"), err));
+	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ANCHOR, ids->anchor[0], LABEL("anchor a"),
+				  err));
 	CLV_TRY(try_anchor(session, ids->anchor[0], label, err));
-	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ANCHOR, ids->anchor[1], LABEL("anchor b"), err));
+	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ANCHOR, ids->anchor[1], LABEL("anchor b"),
+				  err));
 	return try_anchor(session, ids->anchor[1], label, err);
 #undef LABEL
 }
 
 static clv_rc discard_all(struct hsm_session *session, const struct hsm_location_ids *ids,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	CLV_TRY(hsm_destroy_locked(session, HSM_ROLE_ROOT, ids->root, err));
 	CLV_TRY(hsm_destroy_locked(session, HSM_ROLE_SEAL, ids->seal, err));
@@ -222,7 +232,8 @@ static clv_rc create_run(struct hsm *hsm, struct hsm_work *work, struct clv_err 
 	session->dead = !hsm->pool.shared;
 	session = hsm_session_release(session);
 	if (hsm_session_acquire(hsm, &session, &ignored) == CLV_OK)
-		(void) discard_all(session, args->ids, &ignored); /* else the caller's intent stays */
+		(void) discard_all(session, args->ids,
+				   &ignored); /* else the caller's intent stays */
 	return rc;
 }
 
@@ -240,7 +251,7 @@ static clv_rc discard_run(struct hsm *hsm, struct hsm_work *work, struct clv_err
 }
 
 clv_rc hsm_location_create(struct hsm *hsm, const struct clv_grant *grant, const char *location,
-                           const struct hsm_location_ids *ids, struct clv_err *err)
+			   const struct hsm_location_ids *ids, struct clv_err *err)
 {
 	struct location_args args = { location, ids };
 	struct hsm_work work = { .run = create_run, .arg = &args };
@@ -250,7 +261,7 @@ clv_rc hsm_location_create(struct hsm *hsm, const struct clv_grant *grant, const
 }
 
 clv_rc hsm_location_discard(struct hsm *hsm, const struct clv_grant *grant,
-                            const struct hsm_location_ids *ids, struct clv_err *err)
+			    const struct hsm_location_ids *ids, struct clv_err *err)
 {
 	struct location_args args = { "", ids };
 	struct hsm_work work = { .run = discard_run, .arg = &args };
@@ -281,7 +292,7 @@ clv_rc hsm_public_pem(EVP_PKEY *key, char ret_pem[CLV_PEM_MAX], struct clv_err *
 
 /* CKA_EC_POINT of an Ed25519 key: 32 bytes, in an OCTET STRING or bare, as the token has it. */
 static clv_rc ed25519_pem(struct hsm_session *session, CK_OBJECT_HANDLE public,
-                          char ret_pem[CLV_PEM_MAX], struct clv_err *err)
+			  char ret_pem[CLV_PEM_MAX], struct clv_err *err)
 {
 	uint8_t point[80];
 	CK_ATTRIBUTE got = { CKA_EC_POINT, point, sizeof point };
@@ -292,10 +303,12 @@ static clv_rc ed25519_pem(struct hsm_session *session, CK_OBJECT_HANDLE public,
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
 	if (got.ulValueLen < 32 || got.ulValueLen > 34)
-		return clv_fail(err, CLV_E_UNIMPLEMENTED, "the token shows Ed25519 keys in an unknown form");
+		return clv_fail(err, CLV_E_UNIMPLEMENTED,
+				"the token shows Ed25519 keys in an unknown form");
 	key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, point + got.ulValueLen - 32, 32);
 	if (key == NULL)
-		return clv_fail(err, CLV_E_INTERNAL, "OpenSSL refuses the token's Ed25519 public key");
+		return clv_fail(err, CLV_E_INTERNAL,
+				"OpenSSL refuses the token's Ed25519 public key");
 	rc = hsm_public_pem(key, ret_pem, err);
 	EVP_PKEY_free(key);
 	return rc;
@@ -325,11 +338,11 @@ static clv_rc pem_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *er
 		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
 	args->is_ec = type == CKK_EC;
 	return args->is_ec ? hsm_libp11_public_pem(hsm, args->id, args->pem, err)
-	                   : ed25519_pem(session, public, args->pem, err);
+			   : ed25519_pem(session, public, args->pem, err);
 }
 
 clv_rc hsm_log_public_key(struct hsm *hsm, const uint8_t id[HSM_ID_LEN], char ret_pem[CLV_PEM_MAX],
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	struct pem_args args = { .id = id, .pem = ret_pem };
 	struct hsm_work work = { .run = pem_run, .arg = &args };

@@ -17,7 +17,7 @@ static const char *const lock_name[] = {
 };
 
 static clv_rc wait_for(int fd, const char *path, short type, struct clv_deadline deadline,
-                       struct clv_err *err)
+		       struct clv_err *err)
 {
 	struct flock range = { .l_type = type, .l_whence = SEEK_SET };
 	unsigned pause_us = 0;
@@ -29,13 +29,14 @@ static clv_rc wait_for(int fd, const char *path, short type, struct clv_deadline
 			return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "lock %s", path);
 		if (!clv_backoff(deadline, &pause_us, 5000))
 			return clv_fail(err, CLV_E_DEADLINE_EXCEEDED,
-			                "another process holds %s; it did not let go in time", path);
+					"another process holds %s; it did not let go in time",
+					path);
 	}
 	return CLV_OK;
 }
 
 clv_rc hsm_lock(const char *state_dir, enum hsm_lock_kind kind, bool exclusive,
-                struct clv_deadline deadline, int *ret_fd, struct clv_err *err)
+		struct clv_deadline deadline, int *ret_fd, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int fd = -1;
 	char path[HSM_PATH_MAX];

@@ -37,22 +37,24 @@ static clv_rc check_owner(const char *path, bool is_file, struct clv_err *err)
 	bool sticky;
 
 	if (stat(path, &st) != 0)
-		return clv_fail_errno(err, errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_UNAVAILABLE, errno,
-		                      "PKCS#11 module: %s", path);
+		return clv_fail_errno(err, errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_UNAVAILABLE,
+				      errno, "PKCS#11 module: %s", path);
 	if (is_file && !S_ISREG(st.st_mode))
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: %s is not a file", path);
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: %s is not a file",
+				path);
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "PKCS#11 module: %s belongs to user %u, neither root nor you", path,
-		                (unsigned) st.st_uid);
+				"PKCS#11 module: %s belongs to user %u, neither root nor you", path,
+				(unsigned) st.st_uid);
 	sticky = !is_file && (st.st_mode & S_ISVTX) != 0;
 	if ((st.st_mode & S_IWOTH) != 0 && !sticky)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "PKCS#11 module: %s can be written by everybody; fix its mode", path);
+				"PKCS#11 module: %s can be written by everybody; fix its mode",
+				path);
 	if ((st.st_mode & S_IWGRP) != 0 && !sticky && st.st_gid != 0 && st.st_gid != getegid())
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "PKCS#11 module: %s can be written by group %u; fix its mode", path,
-		                (unsigned) st.st_gid);
+				"PKCS#11 module: %s can be written by group %u; fix its mode", path,
+				(unsigned) st.st_gid);
 	return CLV_OK;
 }
 
@@ -79,8 +81,8 @@ static clv_rc check_length(const char *path, struct clv_err *err)
 }
 
 /*
- * The path as it is given, and what it is when all links are followed. The latter is what is loaded,
- * so that nobody can turn a link between the look and the loading.
+ * The path as it is given, and what it is when all links are followed. The latter is what is
+ * loaded, so that nobody can turn a link between the look and the loading.
  */
 static clv_rc check_path(const char *path, char real[MODULE_PATH_MAX], struct clv_err *err)
 {
@@ -112,7 +114,8 @@ static clv_rc initialise(struct hsm_module *module, struct clv_err *err)
 	/* SoftHSM knows no other way to be told where its tokens are. Nothing secret in it. */
 	if (module->conf[0] != '\0' && setenv("SOFTHSM2_CONF", module->conf, 1) != 0)
 		return clv_fail_errno(err, CLV_E_RESOURCE_EXHAUSTED, errno, "SOFTHSM2_CONF");
-	atomic_fetch_add(&module->inits, 1); /* whatever comes of it: what was open before is gone */
+	atomic_fetch_add(&module->inits,
+			 1); /* whatever comes of it: what was open before is gone */
 	rv = module->fn->C_Initialize(&args);
 	if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED)
 		return hsm_fail(err, "C_Initialize", rv);
@@ -129,17 +132,18 @@ static void finalise(struct hsm_module *module)
 
 static clv_rc open_module(struct hsm_module *module, struct clv_err *err)
 {
-	CK_RV (*get_list)(CK_FUNCTION_LIST **list);
+	CK_RV (*get_list)(CK_FUNCTION_LIST * *list);
 	CK_RV rv;
 
 	module->dl = dlopen(module->path, RTLD_NOW | RTLD_LOCAL);
 	if (module->dl == NULL)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "PKCS#11 module: %s cannot be loaded (%s)",
-		                module->path, dlerror());
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"PKCS#11 module: %s cannot be loaded (%s)", module->path,
+				dlerror());
 	*(void **) &get_list = dlsym(module->dl, "C_GetFunctionList"); /* as POSIX has it */
 	if (get_list == NULL)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "PKCS#11 module: %s has no C_GetFunctionList", module->path);
+				"PKCS#11 module: %s has no C_GetFunctionList", module->path);
 	rv = get_list(&module->fn);
 	if (rv != CKR_OK)
 		return hsm_fail(err, "C_GetFunctionList", rv);
@@ -157,7 +161,7 @@ static void close_module(struct hsm_module *module)
 }
 
 static clv_rc load_locked(const char *given, const char *conf, struct hsm_module **ret_module,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	struct hsm_module *module;
 	char path[MODULE_PATH_MAX];
@@ -169,15 +173,16 @@ static clv_rc load_locked(const char *given, const char *conf, struct hsm_module
 			continue;
 		if (strcmp(module->conf, conf) != 0)
 			return clv_fail(err, CLV_E_FAILED_PRECONDITION,
-			                "this process uses %s with another token folder (%s); "
-			                "use one process for each home",
-			                path, module->conf);
+					"this process uses %s with another token folder (%s); "
+					"use one process for each home",
+					path, module->conf);
 		module->refs++;
 		*ret_module = module;
 		return CLV_OK;
 	}
 	if (strlen(conf) >= sizeof module->conf)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the path of the token folder is too long");
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"the path of the token folder is too long");
 	module = calloc(1, sizeof *module);
 	if (module == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a PKCS#11 module");
@@ -197,13 +202,13 @@ static clv_rc load_locked(const char *given, const char *conf, struct hsm_module
 }
 
 clv_rc hsm_module_load(const char *path, const char *conf, struct hsm_module **ret_module,
-                       struct clv_err *err)
+		       struct clv_err *err)
 {
 	clv_rc rc;
 
 	if (atomic_load(&forked))
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
-		                "a PKCS#11 module was loaded before fork(); exec a new process");
+				"a PKCS#11 module was loaded before fork(); exec a new process");
 	pthread_mutex_lock(&gl.lock);
 	if (!gl.atfork)
 		gl.atfork = pthread_atfork(NULL, NULL, after_fork_in_child) == 0;
@@ -233,7 +238,7 @@ clv_rc hsm_module_enter(struct hsm_module *module, struct clv_err *err)
 {
 	if (atomic_load(&forked))
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
-		                "the token was opened before fork(); open it in the child");
+				"the token was opened before fork(); open it in the child");
 	atomic_fetch_add(&module->in_flight, 1);
 	if (atomic_load(&module->up))
 		return CLV_OK;
@@ -247,7 +252,7 @@ void hsm_module_leave(struct hsm_module *module)
 }
 
 static clv_rc rebuild_locked(struct hsm_module *module, struct clv_deadline deadline,
-                             struct clv_err *err)
+			     struct clv_err *err)
 {
 	unsigned pause_us = 0;
 
@@ -256,7 +261,7 @@ static clv_rc rebuild_locked(struct hsm_module *module, struct clv_deadline dead
 		if (!clv_backoff(deadline, &pause_us, 5000)) {
 			atomic_store(&module->up, true);
 			return clv_fail(err, CLV_E_UNAVAILABLE,
-			                "the token does not answer calls that are under way");
+					"the token does not answer calls that are under way");
 		}
 	}
 	finalise(module);
@@ -264,7 +269,7 @@ static clv_rc rebuild_locked(struct hsm_module *module, struct clv_deadline dead
 }
 
 clv_rc hsm_module_rebuild(struct hsm_module *module, uint64_t seen, struct clv_deadline deadline,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	clv_rc rc = CLV_OK;
 

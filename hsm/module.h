@@ -43,7 +43,7 @@ struct hsm_module {
  * Shared: end with hsm_module_release().
  */
 CLV_MUST_USE clv_rc hsm_module_load(const char *path, const char *conf,
-                                    struct hsm_module **ret_module, struct clv_err *err);
+				    struct hsm_module **ret_module, struct clv_err *err);
 
 /* Gives a share back; the last one finalises and unloads. NULL is fine. Returns NULL. */
 struct hsm_module *hsm_module_release(struct hsm_module *module);
@@ -61,6 +61,6 @@ void hsm_module_leave(struct hsm_module *module);
  * caller found broken: when another thread has rebuilt since, there is nothing to do.
  */
 CLV_MUST_USE clv_rc hsm_module_rebuild(struct hsm_module *module, uint64_t seen,
-                                       struct clv_deadline deadline, struct clv_err *err);
+				       struct clv_deadline deadline, struct clv_err *err);
 
 #endif

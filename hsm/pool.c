@@ -30,7 +30,8 @@ clv_rc hsm_pool_init(struct hsm *hsm, unsigned max_sessions, struct clv_err *err
 	pool->max_work = max_sessions - pool->n_keepers;
 	pool->all = calloc(max_sessions, sizeof *pool->all);
 	if (pool->all == NULL)
-		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for %u sessions", max_sessions);
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for %u sessions",
+				max_sessions);
 	pthread_mutex_init(&pool->lock, NULL);
 	clv_cond_init(&pool->work_queue.returned);
 	for (unsigned i = 0; i < HSM_KEEPERS_MAX; i++)
@@ -104,7 +105,8 @@ static bool wait_locked(struct hsm *hsm, struct hsm_queue *queue, struct clv_dea
 	queue->waiting++;
 	in_time = clv_cond_wait(&queue->returned, &hsm->pool.lock, *deadline);
 	queue->waiting--;
-	if (queue->waking > 0) /* whoever comes back counts as woken: too many wake-ups do no harm */
+	if (queue->waking >
+	    0) /* whoever comes back counts as woken: too many wake-ups do no harm */
 		queue->waking--;
 	return in_time;
 }
@@ -113,7 +115,7 @@ static CK_RV open_session(struct hsm_session *session)
 {
 	struct hsm *hsm = session->hsm;
 	CK_RV rv = hsm_C_OpenSession(hsm->module, hsm->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
-	                             &session->handle);
+				     &session->handle);
 
 	if (rv != CKR_OK)
 		return rv;
@@ -123,7 +125,8 @@ static CK_RV open_session(struct hsm_session *session)
 	pthread_mutex_lock(&hsm->pool.lock);
 	atomic_store(&session->serial, ++hsm->pool.next_serial);
 	pthread_mutex_unlock(&hsm->pool.lock);
-	atomic_store(&session->suspect, false); /* after the serial: its old keys must not look fresh */
+	atomic_store(&session->suspect,
+		     false); /* after the serial: its old keys must not look fresh */
 	return CKR_OK;
 }
 
@@ -217,7 +220,8 @@ static void push_back(struct hsm_session *session)
 	pool->n_out--;
 	session->busy = false;
 	if (!is_keeper(session)) {
-		struct hsm_session **list = atomic_load(&session->serial) != 0 ? &pool->idle : &pool->closed;
+		struct hsm_session **list =
+			atomic_load(&session->serial) != 0 ? &pool->idle : &pool->closed;
 
 		if (list == &pool->closed)
 			pool->n_work--;
@@ -258,7 +262,7 @@ static bool make_do(struct hsm_pool *pool, struct hsm_session **keeper)
 }
 
 static struct hsm_session *wait_for_one(struct hsm *hsm, struct hsm_session *keeper,
-                                        struct clv_deadline *deadline)
+					struct clv_deadline *deadline)
 {
 	struct hsm_pool *pool = &hsm->pool;
 	struct hsm_session *session = NULL;
@@ -273,7 +277,7 @@ static struct hsm_session *wait_for_one(struct hsm *hsm, struct hsm_session *kee
 		if (session != NULL || !in_time)
 			break;
 		in_time = wait_locked(hsm, keeper != NULL ? queue_of(keeper) : &pool->work_queue,
-		                      deadline);
+				      deadline);
 	}
 	if (session != NULL) {
 		session->busy = true;
@@ -284,7 +288,7 @@ static struct hsm_session *wait_for_one(struct hsm *hsm, struct hsm_session *kee
 }
 
 static clv_rc acquire(struct hsm *hsm, struct hsm_session *keeper, struct hsm_session **ret_session,
-                      struct clv_err *err)
+		      struct clv_err *err)
 {
 	struct clv_deadline deadline = { 0 };
 	struct hsm_session *session;
@@ -294,7 +298,7 @@ static clv_rc acquire(struct hsm *hsm, struct hsm_session *keeper, struct hsm_se
 		session = wait_for_one(hsm, keeper, &deadline);
 		if (session == NULL)
 			return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
-			                "no token session came free within %u ms", hsm->wait_ms);
+					"no token session came free within %u ms", hsm->wait_ms);
 		if (atomic_load(&session->serial) != 0 && !atomic_load(&session->suspect) &&
 		    session->epoch == atomic_load(&hsm->epoch))
 			break;
@@ -318,7 +322,7 @@ clv_rc hsm_session_acquire(struct hsm *hsm, struct hsm_session **ret_session, st
 }
 
 clv_rc hsm_keeper_acquire(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],
-                          struct hsm_session **ret_session, struct clv_err *err)
+			  struct hsm_session **ret_session, struct clv_err *err)
 {
 	struct hsm_pool *pool = &hsm->pool;
 	unsigned n;

@@ -369,12 +369,13 @@ static void probe_quirks(struct hsm *hsm, struct clv_probe *probe)
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++) {
 		if ((hsm->quirks & rows[i].quirk) != 0)
-			hsm_probe_row(probe, "quirk", rows[i].name, CLV_PROBE_DIFFERS, "%s",
-				      rows[i].files && hsm->uri.ours && home
-					      ? "copies of its files are kept and put back"
-				      : rows[i].files ? "not guarded against here"
-				      : home ? "both are done one at a time by the users of this home"
-					     : "both are done one at a time by the users of one home");
+			hsm_probe_row(
+				probe, "quirk", rows[i].name, CLV_PROBE_DIFFERS, "%s",
+				rows[i].files && hsm->uri.ours && home
+					? "copies of its files are kept and put back"
+				: rows[i].files ? "not guarded against here"
+				: home ? "both are done one at a time by the users of this home"
+				       : "both are done one at a time by the users of one home");
 	}
 }
 
@@ -459,7 +460,8 @@ static clv_rc check_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	CLV_TRY(hsm_lock_search(hsm, &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++)
-		CLV_TRY(check_one(session, args->probe, rows[i].name, rows[i].role, rows[i].id, err));
+		CLV_TRY(check_one(session, args->probe, rows[i].name, rows[i].role, rows[i].id,
+				  err));
 	return CLV_OK;
 }
 

@@ -36,7 +36,8 @@ static clv_rc make_dir(const char *path, struct clv_err *err)
 	return CLV_OK;
 }
 
-CLV_PRINTF(3, 4) static clv_rc format_path(char path[HSM_PATH_MAX], struct clv_err *err, const char *fmt, ...)
+CLV_PRINTF(3, 4)
+static clv_rc format_path(char path[HSM_PATH_MAX], struct clv_err *err, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -63,7 +64,8 @@ static clv_rc read_file(const char *path, uint8_t *bytes, size_t *ret_len, struc
 	ssize_t n = 1;
 
 	*ret_len = 0;
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) /* a stray file beside the tokens' folders */
+	if (fd < 0 &&
+	    (errno == ENOENT || errno == ENOTDIR)) /* a stray file beside the tokens' folders */
 		return CLV_OK;
 	if (fd < 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "%s", path);
@@ -103,8 +105,9 @@ static clv_rc write_file(const char *path, const uint8_t *bytes, size_t len, str
 		int errnum = errno;
 
 		unlink(part);
-		return clv_fail_errno(err, errnum == ENOSPC ? CLV_E_RESOURCE_EXHAUSTED : CLV_E_UNAVAILABLE,
-		                      errnum, "%s", path);
+		return clv_fail_errno(
+			err, errnum == ENOSPC ? CLV_E_RESOURCE_EXHAUSTED : CLV_E_UNAVAILABLE,
+			errnum, "%s", path);
 	}
 	return CLV_OK;
 }
@@ -119,9 +122,9 @@ CLV_DEFINE_AUTO(DIR, dir_close);
 
 /* Calls `each` with every entry of a folder that is not hidden. */
 static clv_rc for_each(const char *path, void *arg,
-                       clv_rc (*each)(const char *dir, const char *name, void *arg,
-                                      struct clv_err *err),
-                       struct clv_err *err)
+		       clv_rc (*each)(const char *dir, const char *name, void *arg,
+				      struct clv_err *err),
+		       struct clv_err *err)
 {
 	CLV_AUTO(dir_close) DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -150,7 +153,7 @@ static clv_rc tokens_dir(const char *conf, char path[HSM_PATH_MAX], struct clv_e
 	const char *slash = strrchr(conf, '/');
 
 	return format_path(path, err, "%.*s/tokens", slash != NULL ? (int) (slash - conf) : 1,
-	                   slash != NULL ? conf : ".");
+			   slash != NULL ? conf : ".");
 }
 
 /* A token's file has the same length after every login; shorter means torn. */
@@ -194,9 +197,9 @@ static struct copies *copies_free(struct copies *copies)
 CLV_DEFINE_AUTO(struct copies, copies_free);
 
 static clv_rc for_each_token(const char *conf, const char *state_dir,
-                             clv_rc (*each)(const char *dir, const char *name, void *arg,
-                                            struct clv_err *err),
-                             struct clv_err *err)
+			     clv_rc (*each)(const char *dir, const char *name, void *arg,
+					    struct clv_err *err),
+			     struct clv_err *err)
 {
 	CLV_AUTO(copies_free) struct copies *copies = NULL;
 	char tokens[HSM_PATH_MAX], guard[HSM_PATH_MAX];
@@ -228,12 +231,12 @@ static clv_rc write_conf(const char *conf, struct clv_err *err)
 
 	CLV_TRY(tokens_dir(conf, tokens, err));
 	len = snprintf(text, sizeof text,
-	               "# written by claviger for the tokens of this home\n"
-	               "directories.tokendir = %s\n"
-	               "objectstore.backend = file\n"
-	               "log.level = ERROR\n"
-	               "slots.removable = false\n",
-	               tokens);
+		       "# written by claviger for the tokens of this home\n"
+		       "directories.tokendir = %s\n"
+		       "objectstore.backend = file\n"
+		       "log.level = ERROR\n"
+		       "slots.removable = false\n",
+		       tokens);
 	CLV_TRY(read_file(conf, now, &now_len, err));
 	if (now_len == (size_t) len && CRYPTO_memcmp(now, text, now_len) == 0)
 		return CLV_OK;
@@ -254,8 +257,8 @@ clv_rc hsm_softhsm_repair(const char *conf, const char *state_dir, struct clv_er
  * Which file belongs to which object cannot be told from outside, so all of the token's are copied.
  * There are few: tokens hold roots, helpers and TOKEN-resident versions.
  */
-static clv_rc write_dirs(const struct hsm *hsm, char tokens[HSM_PATH_MAX], char copies[HSM_PATH_MAX],
-                         struct clv_err *err)
+static clv_rc write_dirs(const struct hsm *hsm, char tokens[HSM_PATH_MAX],
+			 char copies[HSM_PATH_MAX], struct clv_err *err)
 {
 	CLV_TRY(tokens_dir(hsm->uri.conf, tokens, err));
 	return format_path(copies, err, "%s/softhsm-write", hsm->state_dir);
@@ -270,7 +273,7 @@ static bool is_object_file(const char *name)
 
 struct transfer {
 	const char *other; /* the other folder */
-	bool hold_name;    /* copying out: name files TOKEN+OBJECT, as the copies lie in one folder */
+	bool hold_name; /* copying out: name files TOKEN+OBJECT, as the copies lie in one folder */
 	const char *token;
 	uint8_t bytes[FILE_MAX], there[FILE_MAX];
 };
@@ -317,7 +320,8 @@ static clv_rc copy_back(const char *dir, const char *name, void *arg, struct clv
 	if (plus == NULL)
 		return CLV_OK;
 	CLV_TRY(format_path(from, err, "%s/%s", dir, name));
-	CLV_TRY(format_path(to, err, "%s/%.*s/%s", transfer->other, (int) (plus - name), name, plus + 1));
+	CLV_TRY(format_path(to, err, "%s/%.*s/%s", transfer->other, (int) (plus - name), name,
+			    plus + 1));
 	CLV_TRY(read_file(from, transfer->bytes, &len, err));
 	CLV_TRY(read_file(to, transfer->there, &there, err));
 	if (len == there && CRYPTO_memcmp(transfer->bytes, transfer->there, len) == 0)
@@ -449,8 +453,8 @@ static clv_rc remove_unnoted(const char *dir, const char *name, void *arg, struc
 		return CLV_OK;
 	CLV_TRY(format_path(path, err, "%s/%s", dir, name));
 	unlink(path);
-	CLV_TRY(format_path(path, err, "%s/%.*s.lock", dir, (int) (strlen(name) - strlen(".object")),
-	                    name));
+	CLV_TRY(format_path(path, err, "%s/%.*s.lock", dir,
+			    (int) (strlen(name) - strlen(".object")), name));
 	unlink(path);
 	return CLV_OK;
 }
@@ -496,7 +500,7 @@ void hsm_softhsm_make_end(const struct hsm *hsm)
 }
 
 static clv_rc read_making(const char *path, struct making *making, bool *ret_there,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	CLV_AUTO_DONE(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char bytes[4096];
@@ -577,7 +581,8 @@ static clv_rc find_free_slot(struct hsm_module *module, CK_SLOT_ID *ret_slot, st
 	CK_SLOT_ID slots[256];
 	CK_ULONG n = 0;
 	CK_TOKEN_INFO info;
-	CK_RV rv = hsm_C_GetSlotList(module, CK_TRUE, NULL, &n); /* makes SoftHSM offer a free slot */
+	CK_RV rv =
+		hsm_C_GetSlotList(module, CK_TRUE, NULL, &n); /* makes SoftHSM offer a free slot */
 
 	if (rv == CKR_OK) {
 		n = CLV_ARRAY_LEN(slots);
@@ -596,7 +601,7 @@ static clv_rc find_free_slot(struct hsm_module *module, CK_SLOT_ID *ret_slot, st
 }
 
 static clv_rc set_user_pin(struct hsm_module *module, CK_SLOT_ID slot, struct clv_secret *so_pin,
-                           struct clv_secret *pin, struct clv_err *err)
+			   struct clv_secret *pin, struct clv_err *err)
 {
 	CK_SESSION_HANDLE session;
 	const char *op = "C_OpenSession";
@@ -606,10 +611,11 @@ static clv_rc set_user_pin(struct hsm_module *module, CK_SLOT_ID slot, struct cl
 		return hsm_fail(err, op, rv);
 	op = "C_Login";
 	rv = hsm_C_Login(module, session, CKU_SO, clv_secret_mutable_bytes(so_pin),
-	                 clv_secret_len(so_pin));
+			 clv_secret_len(so_pin));
 	if (rv == CKR_OK) {
 		op = "C_InitPIN";
-		rv = hsm_C_InitPIN(module, session, clv_secret_mutable_bytes(pin), clv_secret_len(pin));
+		rv = hsm_C_InitPIN(module, session, clv_secret_mutable_bytes(pin),
+				   clv_secret_len(pin));
 		hsm_C_Logout(module, session);
 	}
 	hsm_C_CloseSession(module, session);
@@ -617,7 +623,7 @@ static clv_rc set_user_pin(struct hsm_module *module, CK_SLOT_ID slot, struct cl
 }
 
 static clv_rc init_token(struct hsm_module *module, const char *label, struct clv_secret *so_pin,
-                         struct clv_secret *pin, CK_TOKEN_INFO *ret_info, struct clv_err *err)
+			 struct clv_secret *pin, CK_TOKEN_INFO *ret_info, struct clv_err *err)
 {
 	CK_BYTE padded[32];
 	CK_SLOT_ID slot = 0;
@@ -627,7 +633,7 @@ static clv_rc init_token(struct hsm_module *module, const char *label, struct cl
 	memcpy(padded, label, strnlen(label, sizeof padded));
 	CLV_TRY(find_free_slot(module, &slot, err));
 	rv = hsm_C_InitToken(module, slot, clv_secret_mutable_bytes(so_pin), clv_secret_len(so_pin),
-	                     padded);
+			     padded);
 	if (rv != CKR_OK)
 		return hsm_fail(err, "C_InitToken", rv);
 	CLV_TRY(set_user_pin(module, slot, so_pin, pin, err));
@@ -644,7 +650,7 @@ static P11KitUri *uri_free(P11KitUri *uri)
 CLV_DEFINE_AUTO(P11KitUri, uri_free);
 
 static clv_rc format_uri(const char *module, const char *pin_source, const CK_TOKEN_INFO *info,
-                         char ret_uri[CLV_URI_MAX], struct clv_err *err)
+			 char ret_uri[CLV_URI_MAX], struct clv_err *err)
 {
 	CLV_AUTO(uri_free) P11KitUri *uri = p11_kit_uri_new();
 	CK_TOKEN_INFO *match;
@@ -688,8 +694,8 @@ static clv_rc create_locked(struct new_token *token, struct clv_err *err)
 }
 
 /*
- * "pins/NAME.pin", or with digits behind the name where that is taken: by another who makes the same
- * location at this moment, or by one who died over it. Under the login lock.
+ * "pins/NAME.pin", or with digits behind the name where that is taken: by another who makes the
+ * same location at this moment, or by one who died over it. Under the login lock.
  */
 static clv_rc choose_pins(const char *base_dir, const char *name, struct new_token *token,
 			  struct clv_err *err)
@@ -735,7 +741,8 @@ clv_rc hsm_softhsm_create(const struct clv_grant *grant, const char *module, con
 	return format_uri(module, token.source, &token.info, ret_uri, err);
 }
 
-/* A writer that was killed left copies. Under the object lock, also the shared one: no writer lives. */
+/* A writer that was killed left copies. Under the object lock, also the shared one: no writer
+ * lives. */
 static bool write_interrupted(const struct hsm *hsm)
 {
 	char tokens[HSM_PATH_MAX], copies[HSM_PATH_MAX];
@@ -762,7 +769,7 @@ clv_rc hsm_lock_search(struct hsm *hsm, int *ret_fd, struct clv_err *err)
 		CLV_TRY(hsm_lock_objects(hsm, &lock, err));
 		if (write_interrupted(hsm))
 			return clv_fail(err, CLV_E_UNAVAILABLE,
-			                "copies of the token's files cannot be put back");
+					"copies of the token's files cannot be put back");
 	}
 }
 
@@ -770,8 +777,8 @@ clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
 
-	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, true, clv_deadline_in(hsm->wait_ms), &lock,
-	                 err));
+	CLV_TRY(hsm_lock(hsm->state_dir, HSM_LOCK_OBJECT, true, clv_deadline_in(hsm->wait_ms),
+			 &lock, err));
 	CLV_TRY(hsm_softhsm_undo(hsm, err));
 	*ret_fd = lock;
 	lock = -1;

@@ -20,9 +20,10 @@
 #define SESSIONS_DEFAULT 16
 #define KEYS_DEFAULT 4096
 #define WAIT_DEFAULT_MS 10000
-#define PAUSE_FIRST_MS 50u     /* of the breaker; doubles up to ... */
-#define PAUSE_LONGEST_MS 800u  /* ... this, so that service is back soon after the token */
-#define RELAPSE_NS (2 * CLV_NS_PER_S) /* failing so soon after connecting counts as still broken */
+#define PAUSE_FIRST_MS 50u            /* of the breaker; doubles up to ... */
+#define PAUSE_LONGEST_MS 800u         /* ... this, so that service is back soon after the token */
+#define RELAPSE_NS (2 * CLV_NS_PER_S) /* failing so soon after connecting counts as still broken   \
+				       */
 #define FIRST_CONNECT_WAIT_MS 250     /* others wait this long for a first reconnection */
 
 /* ---- the breaker ---- */
@@ -118,13 +119,14 @@ static clv_rc find_slot(struct hsm *hsm, CK_TOKEN_INFO *ret_info, struct clv_err
 		matches++;
 	}
 	if (matches == 0)
-		return clv_fail(err, CLV_E_NOT_FOUND,
-		                "%s has no initialised token with serial '%s', label '%s' (%lu slots seen)",
-		                hsm->uri.module_path, hsm->uri.serial, hsm->uri.label, n);
+		return clv_fail(
+			err, CLV_E_NOT_FOUND,
+			"%s has no initialised token with serial '%s', label '%s' (%lu slots seen)",
+			hsm->uri.module_path, hsm->uri.serial, hsm->uri.label, n);
 	if (matches > 1)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "%u tokens have the label '%s'; name one by its serial", matches,
-		                hsm->uri.label);
+				"%u tokens have the label '%s'; name one by its serial", matches,
+				hsm->uri.label);
 	return CLV_OK;
 }
 
@@ -132,20 +134,23 @@ static clv_rc refuse_locked_pin(const CK_TOKEN_INFO *info, struct clv_err *err)
 {
 	if ((info->flags & CKF_USER_PIN_INITIALIZED) == 0)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
-		                "the token has no user PIN yet; set one with the vendor's tool");
+				"the token has no user PIN yet; set one with the vendor's tool");
 	if ((info->flags & CKF_USER_PIN_LOCKED) != 0)
-		return clv_fail(err, CLV_E_UNAVAILABLE,
-		                "the token's user PIN is locked; unlock it as the security officer");
+		return clv_fail(
+			err, CLV_E_UNAVAILABLE,
+			"the token's user PIN is locked; unlock it as the security officer");
 	if ((info->flags & CKF_USER_PIN_FINAL_TRY) != 0)
-		return clv_fail(err, CLV_E_UNAVAILABLE,
-		                "one more wrong PIN would lock the token; log in once by hand with the "
-		                "vendor's tool, then try again");
+		return clv_fail(
+			err, CLV_E_UNAVAILABLE,
+			"one more wrong PIN would lock the token; log in once by hand with the "
+			"vendor's tool, then try again");
 	return CLV_OK;
 }
 
 /* ---- the PIN: presented once, and again only when its source changed ---- */
 
-#define TRIES_UNKNOWN 2 /* presentations whose result nobody knows, e.g. as the process was killed */
+#define TRIES_UNKNOWN                                                                              \
+	2 /* presentations whose result nobody knows, e.g. as the process was killed */
 #define TRIES_REFUSED 9
 
 /*
@@ -206,7 +211,8 @@ static clv_rc tries_write(struct hsm *hsm, const struct hsm_pin_mark *mark, unsi
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || write(fd, text, (size_t) len) != len || fsync(fd) != 0)
 		rc = clv_fail_errno(err, CLV_E_UNAVAILABLE, errno,
-				    "a PIN is not presented unnoted, and %s cannot be written", path);
+				    "a PIN is not presented unnoted, and %s cannot be written",
+				    path);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -243,7 +249,8 @@ static clv_rc present_pin(struct hsm *hsm, struct hsm_session *session, struct c
 			 clv_secret_len(pin));
 	if (rv == CKR_USER_ALREADY_LOGGED_IN)
 		rv = CKR_OK;
-	rc = tries_write(hsm, mark, tries_after(rv, before), &ignored); /* memory knows in any case */
+	rc = tries_write(hsm, mark, tries_after(rv, before),
+			 &ignored); /* memory knows in any case */
 	(void) rc;
 	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_Login", rv);
 }
@@ -308,7 +315,8 @@ static clv_rc connect_once(struct hsm *hsm, struct clv_err *err)
 	CLV_TRY(hsm_caps_find(hsm, err));
 	hsm->caps_known = true;
 	/* From now on only this one, also where the URI names it by its label. */
-	hsm_trim(hsm->uri.serial, sizeof hsm->uri.serial, info.serialNumber, sizeof info.serialNumber);
+	hsm_trim(hsm->uri.serial, sizeof hsm->uri.serial, info.serialNumber,
+		 sizeof info.serialNumber);
 	return CLV_OK;
 }
 
@@ -344,7 +352,7 @@ static clv_rc wait_for_calls(struct hsm *hsm, struct clv_deadline deadline, stru
 	while (atomic_load(&hsm->in_flight) != 0) {
 		if (!clv_backoff(deadline, &pause_us, 1000))
 			return clv_fail(err, CLV_E_UNAVAILABLE,
-			                "the token does not answer calls that are under way");
+					"the token does not answer calls that are under way");
 	}
 	return CLV_OK;
 }
@@ -433,7 +441,7 @@ static clv_rc join_calls(struct hsm *hsm, struct clv_err *err)
 
 	atomic_fetch_add(&hsm->in_flight, 1);
 	rc = atomic_load(&hsm->breaker_until) != 0 ? breaker_refuse(hsm, err)
-	                                           : hsm_module_enter(hsm->module, err);
+						   : hsm_module_enter(hsm->module, err);
 	if (rc != CLV_OK)
 		atomic_fetch_sub(&hsm->in_flight, 1);
 	return rc;
@@ -449,7 +457,8 @@ clv_rc hsm_enter(struct hsm *hsm, struct clv_err *err)
 		CLV_TRY(join_calls(hsm, err));
 		if (atomic_load(&hsm->inits) == atomic_load(&hsm->module->inits))
 			return CLV_OK;
-		/* Another token of this module had it initialised: our sessions are gone as well. */
+		/* Another token of this module had it initialised: our sessions are gone as well.
+		 */
 		hsm_leave(hsm);
 		rc = clv_fail(err, CLV_E_UNAVAILABLE, "the module was initialised again");
 		breaker_orphaned(hsm, err);
@@ -468,7 +477,7 @@ clv_rc hsm_require_hierarchy(const struct hsm *hsm, struct clv_err *err)
 	if (hsm->caps.lacking[0] == '\0')
 		return CLV_OK;
 	return clv_fail(err, CLV_E_UNIMPLEMENTED, "the token cannot hold a key hierarchy: %s",
-	                hsm->caps.lacking);
+			hsm->caps.lacking);
 }
 
 /* ---- opening and closing ---- */
@@ -492,7 +501,8 @@ static clv_rc make_pool(struct hsm *hsm, unsigned wanted, struct clv_err *err)
 	CLV_TRY(rc);
 	hsm->info = info; /* the PIN mark is named by its serial number */
 	wanted = lower_of(wanted, info.ulMaxSessionCount);
-	return hsm_pool_init(hsm, lower_of(wanted, info.ulMaxRwSessionCount), err); /* ours are RW */
+	return hsm_pool_init(hsm, lower_of(wanted, info.ulMaxRwSessionCount),
+			     err); /* ours are RW */
 }
 
 static clv_rc open_locked(struct hsm *hsm, const struct hsm_options *options, struct clv_err *err)

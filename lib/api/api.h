@@ -51,7 +51,7 @@ struct clv_ctx {
 	char principal[CLV_PRINCIPAL_MAX]; /* of this process */
 	struct store_home info;
 	unsigned deadline_ms, max_sessions;
-	_Atomic unsigned forks; /* as of opening: after another the home must not be used */
+	_Atomic unsigned forks;    /* as of opening: after another the home must not be used */
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
 	struct audit *audit;
 	struct inflight *inflight;
@@ -70,7 +70,7 @@ struct clv_ctx {
 
 /* A path in the home. Errors: CLV_E_INVALID_ARGUMENT too long. */
 CLV_MUST_USE clv_rc api_path(const char *home, const char *name, char path[API_PATH_MAX],
-                             struct clv_err *err);
+			     struct clv_err *err);
 
 /* Room for a page of a list: 1 <= n <= CLV_PAGE_MAX items, zeroed. Ended with clv_page_free(). */
 CLV_MUST_USE clv_rc api_page_new(size_t n, size_t item, void **ret_page, struct clv_err *err);
@@ -78,7 +78,7 @@ CLV_DEFINE_AUTO(void, clv_page_free);
 
 /* Owned by this call until api_worker_release(). */
 CLV_MUST_USE clv_rc api_worker_acquire(struct clv_ctx *ctx, struct api_worker **ret_worker,
-                                       struct clv_err *err);
+				       struct clv_err *err);
 struct api_worker *api_worker_release(struct api_worker *worker);
 CLV_DEFINE_AUTO(struct api_worker, api_worker_release);
 
@@ -94,7 +94,7 @@ struct api_change {
 	int fd;
 };
 CLV_MUST_USE clv_rc api_change_begin(struct clv_ctx *ctx, struct api_change *ret_change,
-                                     struct clv_err *err);
+				     struct clv_err *err);
 void api_change_end(struct api_change *change); /* for scope-bound use; twice is fine */
 
 /* ---- gate.c ---- */
@@ -102,8 +102,8 @@ void api_change_end(struct api_change *change); /* for scope-bound use; twice is
 struct gate_question {
 	const char *permission; /* static, e.g. "cloudkms.keyRings.create" */
 	const char *resource;   /* full name; borrowed until the grant is closed */
-	const char *reason;     /* the caller's, for the audit entry; may be NULL; borrowed likewise */
-	bool change;            /* something stored changes: its audit entry is made durable */
+	const char *reason; /* the caller's, for the audit entry; may be NULL; borrowed likewise */
+	bool change;        /* something stored changes: its audit entry is made durable */
 };
 
 /*
@@ -111,8 +111,8 @@ struct gate_question {
  * Errors: CLV_E_PERMISSION_DENIED, with Cloud KMS's text, whether the resource exists or not.
  */
 CLV_MUST_USE clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
-                             const struct gate_question *question, struct clv_grant **ret_grant,
-                             struct clv_err *err);
+			     const struct gate_question *question, struct clv_grant **ret_grant,
+			     struct clv_err *err);
 
 /*
  * Writes the audit entry for what came of it and returns `rc`; a success that cannot be written
@@ -120,11 +120,11 @@ CLV_MUST_USE clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
  * anything is handed out.
  */
 CLV_MUST_USE clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc,
-                                const char *version, struct clv_err *err);
+				const char *version, struct clv_err *err);
 
 /* Writes a durable entry for something done under a system grant; `what` says what it was. */
 CLV_MUST_USE clv_rc gate_note(struct clv_ctx *ctx, const struct clv_grant *grant,
-                              const char *resource, const char *what, struct clv_err *err);
+			      const char *resource, const char *what, struct clv_err *err);
 const char *gate_principal(const struct clv_grant *grant); /* borrowed from the grant */
 struct clv_grant *gate_close(struct clv_grant *grant);
 CLV_DEFINE_AUTO(struct clv_grant, gate_close);
@@ -138,14 +138,14 @@ CLV_DEFINE_AUTO(struct clv_grant, gate_close);
  * dead token does not cost each caller a time-out.
  */
 CLV_MUST_USE clv_rc api_token_get(struct api_worker *worker, const char *location,
-                                  struct hsm **ret_hsm, struct clv_err *err);
+				  struct hsm **ret_hsm, struct clv_err *err);
 
 /* The same if it is open already, else NULL: for what must not wait for a token. */
 struct hsm *api_token_peek(struct clv_ctx *ctx, const char *location);
 
 /* Hands a freshly opened token over; taken also on failure. */
 CLV_MUST_USE clv_rc api_token_put(struct clv_ctx *ctx, const char *location, struct hsm *hsm,
-                                  struct clv_err *err);
+				  struct clv_err *err);
 void api_tokens_done(struct clv_ctx *ctx);
 
 /* Where the PIN file and other names in a token's URI are found. */
@@ -167,9 +167,9 @@ enum api_intent_kind {
 
 /* Notes the ids (n * 16 bytes) of objects about to be made in the token with this serial number. */
 CLV_MUST_USE clv_rc api_intent_begin(struct api_worker *worker, const struct clv_grant *grant,
-                                     enum api_intent_kind kind, const char *location,
-                                     const char *serial, const void *ids, size_t ids_len,
-                                     struct api_intent *intent, struct clv_err *err);
+				     enum api_intent_kind kind, const char *location,
+				     const char *serial, const void *ids, size_t ids_len,
+				     struct api_intent *intent, struct clv_err *err);
 
 /* The work came to an end. Where it went well the catalogue took the note away with its commit;
  * otherwise the note is now anybody's to recover. */
@@ -177,7 +177,7 @@ void api_intent_end(struct api_intent *intent);
 
 /* Undoes what dead processes left on this token. */
 CLV_MUST_USE clv_rc api_intents_recover(struct api_worker *worker, const char *location,
-                                        const char *serial, struct hsm *hsm, struct clv_err *err);
+					const char *serial, struct hsm *hsm, struct clv_err *err);
 
 /*
  * Ends the erasures of token objects that dead processes began, on all tokens. *ret_left counts
@@ -193,19 +193,19 @@ CLV_MUST_USE clv_rc api_erasures_recover(struct api_worker *worker, uint64_t *re
  * notes an intent first. After the row was stored, or was not, comes api_version_settle().
  */
 CLV_MUST_USE clv_rc api_version_make(struct api_worker *worker, const struct clv_grant *grant,
-                                     const struct clv_name *name, const struct clv_key *key,
-                                     struct store_version *version, struct api_intent *intent,
-                                     struct clv_err *err);
+				     const struct clv_name *name, const struct clv_key *key,
+				     struct store_version *version, struct api_intent *intent,
+				     struct clv_err *err);
 
 /* Lets go of the intent; when `rc` is a failure, what was made goes again if the token lets it. */
 void api_version_settle(struct api_worker *worker, struct api_intent *intent,
-                        const struct clv_name *name, clv_rc rc);
+			const struct clv_name *name, clv_rc rc);
 
 /* ---- version.c ---- */
 
 /* Makes the flags in the token of TOKEN-resident versions follow their states. */
 CLV_MUST_USE clv_rc api_flags_recover(struct api_worker *worker, const char *location,
-                                      struct hsm *hsm, struct clv_err *err);
+				      struct hsm *hsm, struct clv_err *err);
 
 /* ---- use.c ---- */
 
@@ -217,20 +217,20 @@ struct api_use {
 	struct api_worker *worker;
 	struct api_view *view; /* shared */
 	bool inside;
-	int64_t row;           /* of the version that it is inside of */
-	struct hsm *hsm;       /* borrowed */
+	int64_t row;     /* of the version that it is inside of */
+	struct hsm *hsm; /* borrowed */
 	struct hsm_keyref root, ring, version;
 };
 
 /* By key name (its primary) or version name. Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION. */
 CLV_MUST_USE clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name,
-                                    struct api_use *use, struct clv_err *err);
+				    struct api_use *use, struct clv_err *err);
 
 /* By the uid in a ciphertext, which must be of the key `name`. Errors: as above, and
  * CLV_E_INVALID_ARGUMENT the uid is of another key, or of none. */
 CLV_MUST_USE clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
-                                   const uint8_t uid[CLV_UID_LEN], struct api_use *use,
-                                   struct clv_err *err);
+				   const uint8_t uid[CLV_UID_LEN], struct api_use *use,
+				   struct clv_err *err);
 const char *api_use_version(const struct api_use *use); /* full name of the version */
 const char *api_use_key(const struct api_use *use);     /* full name of its key */
 const uint8_t *api_use_uid(const struct api_use *use);

@@ -10,19 +10,19 @@ static clv_rc check_length(const char *what, size_t len, size_t most, struct clv
 {
 	if (len <= most)
 		return CLV_OK;
-	return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s is too long: %zu bytes, at most %zu", what, len,
-	                most);
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s is too long: %zu bytes, at most %zu", what,
+			len, most);
 }
 
 static clv_rc check_name(const char *text, bool version_too, struct clv_name *ret_name,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	struct clv_name name;
 
 	CLV_TRY(clv_name_parse(text, &name, err));
 	if (name.kind != CLV_NAME_KEY && !(version_too && name.kind == CLV_NAME_VERSION))
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s is not the name of a CryptoKey%s", text,
-		                version_too ? " or CryptoKeyVersion" : "");
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s is not the name of a CryptoKey%s",
+				text, version_too ? " or CryptoKeyVersion" : "");
 	*ret_name = name;
 	return CLV_OK;
 }
@@ -30,7 +30,7 @@ static clv_rc check_name(const char *text, bool version_too, struct clv_name *re
 /* Puts ciphertext and tag behind the header that tells IV and version. How long the token's IV is
  * shows afterwards: the sealed bytes are made behind the longest header and moved up to theirs. */
 static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct clv_bytes plaintext,
-                   struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
+		   struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
 {
 	uint8_t bound[CLV1_AAD_LEN], iv[HSM_IV_MAX];
 	size_t iv_len, sealed_len = plaintext.len + HSM_TAG_LEN;
@@ -39,8 +39,9 @@ static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct cl
 	CLV_TRY(clv1_aad(api_use_uid(use), api_use_key(use), aad, bound, err));
 	CLV_TRY(clv_buf_reserve(out, CLV1_HEADER_MAX + sealed_len, err));
 	sealed = out->data + out->len + CLV1_HEADER_MAX;
-	CLV_TRY(hsm_encrypt(use->hsm, grant, &use->version, (struct clv_bytes){ bound, sizeof bound },
-	                    plaintext, iv, &iv_len, sealed, err));
+	CLV_TRY(hsm_encrypt(use->hsm, grant, &use->version,
+			    (struct clv_bytes){ bound, sizeof bound }, plaintext, iv, &iv_len,
+			    sealed, err));
 	CLV_TRY(clv1_add_header(out, api_use_uid(use), (struct clv_bytes){ iv, iv_len }, err));
 	memmove(out->data + out->len, sealed, sealed_len);
 	out->len += sealed_len;
@@ -48,9 +49,9 @@ static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct cl
 }
 
 static clv_rc encrypt_granted(struct api_worker *worker, const struct clv_grant *grant,
-                              const struct clv_name *name, struct clv_bytes plaintext,
-                              struct clv_bytes aad, struct api_use *use, struct clv_buf *out,
-                              struct clv_err *err)
+			      const struct clv_name *name, struct clv_bytes plaintext,
+			      struct clv_bytes aad, struct api_use *use, struct clv_buf *out,
+			      struct clv_err *err)
 {
 	CLV_TRY(api_use_by_name(worker, name, use, err));
 	return seal(use, grant, plaintext, aad, out, err);
@@ -63,8 +64,8 @@ static const char *version_of(const struct api_use *use)
 }
 
 clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                   struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *ret_ciphertext,
-                   char ret_version[CLV_NAME_MAX], struct clv_err *err)
+		   struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *ret_ciphertext,
+		   char ret_version[CLV_NAME_MAX], struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
@@ -72,7 +73,7 @@ clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 	/* Ends last but for what it stands on: a disable waits until the result is handed out. */
 	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 };
 	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.useToEncrypt",
-		                          .resource = name };
+					  .resource = name };
 	struct clv_name parsed;
 	clv_rc rc;
 
@@ -92,9 +93,9 @@ clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 }
 
 static clv_rc decrypt_granted(struct api_worker *worker, const struct clv_grant *grant,
-                              const struct clv_name *name, struct clv_bytes ciphertext,
-                              struct clv_bytes aad, struct api_use *use,
-                              struct clv_secret **ret_plaintext, struct clv_err *err)
+			      const struct clv_name *name, struct clv_bytes ciphertext,
+			      struct clv_bytes aad, struct api_use *use,
+			      struct clv_secret **ret_plaintext, struct clv_err *err)
 {
 	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
 	uint8_t bound[CLV1_AAD_LEN];
@@ -104,24 +105,25 @@ static clv_rc decrypt_granted(struct api_worker *worker, const struct clv_grant 
 	CLV_TRY(api_use_by_uid(worker, name, parts.uid, use, err));
 	CLV_TRY(clv1_aad(parts.uid, api_use_key(use), aad, bound, err));
 	CLV_TRY(clv_secret_new(parts.sealed.len, &plaintext, err));
-	CLV_TRY(hsm_decrypt(use->hsm, grant, &use->version, (struct clv_bytes){ bound, sizeof bound },
-	                    parts.iv, parts.sealed, clv_secret_mutable_bytes(plaintext), err));
+	CLV_TRY(hsm_decrypt(use->hsm, grant, &use->version,
+			    (struct clv_bytes){ bound, sizeof bound }, parts.iv, parts.sealed,
+			    clv_secret_mutable_bytes(plaintext), err));
 	clv_secret_shrink(plaintext, parts.sealed.len - HSM_TAG_LEN);
 	*ret_plaintext = CLV_TAKE(plaintext);
 	return CLV_OK;
 }
 
 clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                   struct clv_bytes ciphertext, struct clv_bytes aad,
-                   struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
-                   struct clv_err *err)
+		   struct clv_bytes ciphertext, struct clv_bytes aad,
+		   struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
+		   struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
 	CLV_AUTO_DONE(api_use_end) struct api_use use = { 0 }; /* see clv_encrypt() */
 	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.useToDecrypt",
-		                          .resource = name };
+					  .resource = name };
 	struct clv_name parsed;
 	clv_rc rc;
 
@@ -131,7 +133,8 @@ clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	rc = api_worker_acquire(ctx, &worker, err);
 	if (rc == CLV_OK)
-		rc = decrypt_granted(worker, grant, &parsed, ciphertext, aad, &use, &plaintext, err);
+		rc = decrypt_granted(worker, grant, &parsed, ciphertext, aad, &use, &plaintext,
+				     err);
 	CLV_TRY(gate_answer(ctx, grant, rc, version_of(&use), err));
 	*ret_plaintext = CLV_TAKE(plaintext);
 	if (ret_version != NULL)

@@ -41,8 +41,8 @@ void api_own_principal(char principal[CLV_PRINCIPAL_MAX])
 static clv_rc make_dir(const char *path, struct clv_err *err)
 {
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return clv_fail_errno(err, errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_UNAVAILABLE, errno,
-		                      "folder %s", path);
+		return clv_fail_errno(err, errno == ENOENT ? CLV_E_NOT_FOUND : CLV_E_UNAVAILABLE,
+				      errno, "folder %s", path);
 	return CLV_OK;
 }
 
@@ -52,7 +52,8 @@ static clv_rc make_parents(const char *home, struct clv_err *err)
 	char part[API_PATH_MAX];
 
 	if (home == NULL || home[0] == '\0' || strlen(home) >= sizeof part - 64)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the path of the home is empty or too long");
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"the path of the home is empty or too long");
 	memcpy(part, home, strlen(home) + 1);
 	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
@@ -70,16 +71,19 @@ static clv_rc check_empty(const char *home, struct clv_err *err)
 	bool empty = true;
 
 	if (dir == NULL)
-		return clv_fail_errno(err, errno == ENOTDIR ? CLV_E_ALREADY_EXISTS : CLV_E_UNAVAILABLE,
-		                      errno, "home %s", home);
+		return clv_fail_errno(err,
+				      errno == ENOTDIR ? CLV_E_ALREADY_EXISTS : CLV_E_UNAVAILABLE,
+				      errno, "home %s", home);
 	while ((entry = readdir(dir)) != NULL)
-		empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+		empty = empty &&
+			(strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
 	closedir(dir);
 	if (!empty)
 		return clv_fail(err, CLV_E_ALREADY_EXISTS,
-		                "%s is not empty; a home needs a folder of its own", home);
+				"%s is not empty; a home needs a folder of its own", home);
 	if (stat(home, &st) == 0 && st.st_uid != geteuid())
-		return clv_fail(err, CLV_E_PERMISSION_DENIED, "folder %s belongs to another user", home);
+		return clv_fail(err, CLV_E_PERMISSION_DENIED, "folder %s belongs to another user",
+				home);
 	if (chmod(home, 0700) != 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "home %s", home);
 	return CLV_OK;
@@ -106,13 +110,13 @@ static clv_rc fill_home(const char *home, const struct store_home *info, struct 
 	CLV_TRY(api_path(home, API_FILE_CATALOGUE, path, err));
 	CLV_TRY(store_create(path, clv_grant_system(CLV_SYSTEM_HOME), info, err));
 	return audit_append(audit,
-	                    &(struct audit_entry){ .time = info->create_time,
-	                                           .request = request,
-	                                           .principal = info->owner,
-	                                           .permission = "claviger.homes.create",
-	                                           .resource = resource,
-	                                           .rule = "system" },
-	                    true, err);
+			    &(struct audit_entry){ .time = info->create_time,
+						   .request = request,
+						   .principal = info->owner,
+						   .permission = "claviger.homes.create",
+						   .resource = resource,
+						   .rule = "system" },
+			    true, err);
 }
 
 clv_rc clv_home_create(const struct clv_home_options *options, struct clv_err *err)
@@ -165,10 +169,10 @@ static clv_rc find_home(const char *home, struct clv_ctx *ctx, struct clv_err *e
 	real = realpath(home, NULL); /* absolute: SoftHSM opens its files by name later on */
 	if (real == NULL)
 		return clv_fail_errno(err,
-		                      errno == ENOENT   ? CLV_E_NOT_FOUND
-		                      : errno == EACCES ? CLV_E_PERMISSION_DENIED
-		                                        : CLV_E_UNAVAILABLE,
-		                      errno, "home %.200s (make one with kmsctl init)", home);
+				      errno == ENOENT   ? CLV_E_NOT_FOUND
+				      : errno == EACCES ? CLV_E_PERMISSION_DENIED
+							: CLV_E_UNAVAILABLE,
+				      errno, "home %.200s (make one with kmsctl init)", home);
 	if (strlen(real) >= sizeof ctx->home - 64) {
 		free(real);
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the path of the home is too long");
@@ -178,10 +182,11 @@ static clv_rc find_home(const char *home, struct clv_ctx *ctx, struct clv_err *e
 	CLV_TRY(api_path(ctx->home, API_FILE_CATALOGUE, path, err));
 	if (access(path, F_OK) != 0 && (errno == EACCES || errno == EPERM))
 		return clv_fail_errno(err, CLV_E_PERMISSION_DENIED, errno,
-		                      "home %.200s belongs to another user", ctx->home);
+				      "home %.200s belongs to another user", ctx->home);
 	if (access(path, F_OK) != 0)
 		return clv_fail(err, CLV_E_NOT_FOUND,
-		                "%.200s is not a Claviger home; make one with kmsctl init", ctx->home);
+				"%.200s is not a Claviger home; make one with kmsctl init",
+				ctx->home);
 	return CLV_OK;
 }
 
@@ -193,8 +198,9 @@ static clv_rc check_owner(const char *home, struct clv_err *err)
 	if (stat(home, &st) != 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "home %.200s", home);
 	if (st.st_uid != geteuid())
-		return clv_fail(err, CLV_E_PERMISSION_DENIED, "home %.200s belongs to another user (%u)",
-				home, (unsigned) st.st_uid);
+		return clv_fail(err, CLV_E_PERMISSION_DENIED,
+				"home %.200s belongs to another user (%u)", home,
+				(unsigned) st.st_uid);
 	if ((st.st_mode & 077) != 0)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"home %.200s is open to others; set its mode to 0700", home);
@@ -217,7 +223,7 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 }
 
 clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_ctx,
-                    struct clv_err *err)
+		    struct clv_err *err)
 {
 	CLV_AUTO(clv_ctx_free) struct clv_ctx *ctx = NULL;
 	uint64_t requests;
@@ -279,7 +285,7 @@ clv_rc api_page_new(size_t n, size_t item, void **ret_page, struct clv_err *err)
 {
 	if (n < 1 || n > CLV_PAGE_MAX)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "a page has 1 to %d items, not %zu",
-		                CLV_PAGE_MAX, n);
+				CLV_PAGE_MAX, n);
 	*ret_page = calloc(n, item);
 	if (*ret_page == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a page of %zu", n);
@@ -362,10 +368,11 @@ static clv_rc lock_changes(int fd, const char *path, unsigned wait_ms, struct cl
 		if (errno != EAGAIN && errno != EACCES)
 			return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "lock %s", path);
 		if (!clv_backoff(deadline, &pause_us, 2000))
-			return clv_fail(err, CLV_E_UNAVAILABLE,
-			                "nothing was changed: another change of this home did not end "
-			                "within %u ms",
-			                wait_ms);
+			return clv_fail(
+				err, CLV_E_UNAVAILABLE,
+				"nothing was changed: another change of this home did not end "
+				"within %u ms",
+				wait_ms);
 	}
 	return CLV_OK;
 }

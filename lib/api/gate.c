@@ -24,7 +24,7 @@ static const struct gate_grant *own(const struct clv_grant *grant)
 }
 
 static clv_rc write_entry(struct clv_ctx *ctx, const struct gate_grant *grant, clv_rc rc,
-                          const char *version, const char *text, struct clv_err *err)
+			  const char *version, const char *text, struct clv_err *err)
 {
 	struct audit_entry entry = {
 		.time = grant->grant.time,
@@ -50,7 +50,7 @@ static clv_rc write_entry(struct clv_ctx *ctx, const struct gate_grant *grant, c
 static uint64_t next_request(struct clv_ctx *ctx)
 {
 	uint64_t z = atomic_fetch_add_explicit(&ctx->requests, UINT64_C(0x9e3779b97f4a7c15),
-	                                       memory_order_relaxed);
+					       memory_order_relaxed);
 
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -58,14 +58,15 @@ static uint64_t next_request(struct clv_ctx *ctx)
 }
 
 static clv_rc new_grant(struct clv_ctx *ctx, const struct clv_caller *who,
-                        const struct gate_question *question, struct gate_grant **ret_grant,
-                        struct clv_err *err)
+			const struct gate_question *question, struct gate_grant **ret_grant,
+			struct clv_err *err)
 {
 	const char *principal = who != NULL ? who->principal : ctx->principal;
 	struct gate_grant *grant;
 
 	if (principal == NULL || strlen(principal) >= CLV_PRINCIPAL_MAX)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the caller's principal is missing or too long");
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"the caller's principal is missing or too long");
 	grant = calloc(1, sizeof *grant);
 	if (grant == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a decision");
@@ -82,8 +83,8 @@ static clv_rc new_grant(struct clv_ctx *ctx, const struct clv_caller *who,
 }
 
 clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
-                const struct gate_question *question, struct clv_grant **ret_grant,
-                struct clv_err *err)
+		const struct gate_question *question, struct clv_grant **ret_grant,
+		struct clv_err *err)
 {
 	struct gate_grant *grant = NULL;
 	struct policy_verdict verdict;
@@ -92,17 +93,17 @@ clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 
 	CLV_TRY(new_grant(ctx, who, question, &grant, err));
 	verdict = policy_eval(&(struct policy_ask){ .principal = grant->principal,
-	                                            .permission = question->permission,
-	                                            .resource = question->resource,
-	                                            .home_owner = ctx->info.owner });
+						    .permission = question->permission,
+						    .resource = question->resource,
+						    .home_owner = ctx->info.owner });
 	grant->grant.rule = verdict.rule;
 	if (verdict.allow) {
 		*ret_grant = &grant->grant;
 		return CLV_OK;
 	}
 	rc = clv_fail(err, CLV_E_PERMISSION_DENIED,
-	              "Permission '%s' denied on resource '%s' (or it may not exist).",
-	              question->permission, question->resource);
+		      "Permission '%s' denied on resource '%s' (or it may not exist).",
+		      question->permission, question->resource);
 	if (write_entry(ctx, grant, rc, NULL, err->text, &audit_err) != CLV_OK) {
 		/* Denied stays denied; that the log is broken shows at the next thing allowed. */
 	}
@@ -111,7 +112,7 @@ clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 }
 
 clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc,
-                   const char *version, struct clv_err *err)
+		   const char *version, struct clv_err *err)
 {
 	struct clv_err audit_err;
 	clv_rc audit_rc = write_entry(ctx, own(grant), rc, version, err->text, &audit_err);
@@ -119,12 +120,12 @@ clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc
 	if (audit_rc == CLV_OK || rc != CLV_OK)
 		return rc;
 	return clv_fail(err, audit_rc, "%s, but its audit entry cannot be written: %.300s",
-	                own(grant)->change ? "the change was made" : "the operation was done",
-	                audit_err.text);
+			own(grant)->change ? "the change was made" : "the operation was done",
+			audit_err.text);
 }
 
 clv_rc gate_note(struct clv_ctx *ctx, const struct clv_grant *grant, const char *resource,
-                 const char *what, struct clv_err *err)
+		 const char *what, struct clv_err *err)
 {
 	struct audit_entry entry = {
 		.time = clv_time_now(),

@@ -60,8 +60,8 @@ static void close_fd(int *fd)
 
 clv_rc inflight_create(const char *path, struct clv_err *err)
 {
-	CLV_AUTO_DONE(close_fd) int fd =
-	        open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	CLV_AUTO_DONE(close_fd)
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	const uint64_t magic = MAGIC;
 
 	/* The magic last: what has it is whole. */
@@ -77,12 +77,14 @@ static clv_rc map(int fd, struct inflight *inflight, struct clv_err *err)
 	void *at;
 
 	if (fstat(fd, &st) != 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s", inflight->path);
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s",
+				      inflight->path);
 	if (st.st_size < (off_t) sizeof(struct shared))
 		return clv_fail(err, CLV_E_DATA_LOSS, "%s is not a gate file", inflight->path);
 	at = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s", inflight->path);
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s",
+				      inflight->path);
 	inflight->shared = at;
 	if (inflight->shared->magic != MAGIC)
 		return clv_fail(err, CLV_E_DATA_LOSS, "%s is not a gate file", inflight->path);
@@ -155,7 +157,7 @@ static struct shared_seat *take_seat(struct shared *shared)
 }
 
 clv_rc inflight_seat_new(struct inflight *inflight, struct inflight_seat **ret_seat,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	CLV_AUTO(inflight_seat_free) struct inflight_seat *seat = calloc(1, sizeof *seat);
 
@@ -164,7 +166,8 @@ clv_rc inflight_seat_new(struct inflight *inflight, struct inflight_seat **ret_s
 	seat->inflight = inflight;
 	seat->fd = open(inflight->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (seat->fd < 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s", inflight->path);
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s",
+				      inflight->path);
 	seat->shared = take_seat(inflight->shared);
 	*ret_seat = CLV_TAKE(seat);
 	return CLV_OK;
@@ -215,7 +218,7 @@ static int poll_byte(int fd, short type, int64_t at, struct clv_deadline deadlin
 }
 
 clv_rc inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
-                      struct clv_err *err)
+		      struct clv_err *err)
 {
 	int errnum;
 
@@ -228,14 +231,14 @@ clv_rc inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadli
 		atomic_store(&seat->shared->row, 0);
 	if (errnum == EAGAIN)
 		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED,
-		                "the key version is being switched and that did not end in time");
+				"the key version is being switched and that did not end in time");
 	return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s", seat->inflight->path);
 }
 
 void inflight_leave(struct inflight_seat *seat, int64_t row)
 {
-	/* Cannot fail on a byte we hold. To give up all is cheaper for the kernel than one byte, which
-	 * might split what is left. */
+	/* Cannot fail on a byte we hold. To give up all is cheaper for the kernel than one byte,
+	 * which might split what is left. */
 	if (seat->others == 0)
 		(void) set_range(seat->fd, F_UNLCK, 0, 0);
 	else
@@ -269,7 +272,7 @@ static unsigned count_inside(const struct inflight *inflight, int64_t row, int64
 }
 
 clv_rc inflight_drain(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
-                      struct inflight_wait *ret_wait, struct clv_err *err)
+		      struct inflight_wait *ret_wait, struct clv_err *err)
 {
 	int64_t begun = clv_mono_ns(), pid;
 	struct inflight_wait wait = { .holders = count_inside(seat->inflight, row, &pid) };
@@ -278,12 +281,13 @@ clv_rc inflight_drain(struct inflight_seat *seat, int64_t row, struct clv_deadli
 	if (errnum == EAGAIN) {
 		(void) count_inside(seat->inflight, row, &pid);
 		if (pid != 0)
-			return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "process %lld is still inside",
-			                (long long) pid);
+			return clv_fail(err, CLV_E_DEADLINE_EXCEEDED,
+					"process %lld is still inside", (long long) pid);
 		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "another process is still inside");
 	}
 	if (errnum != 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s", seat->inflight->path);
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s",
+				      seat->inflight->path);
 	(void) set_byte(seat->fd, F_UNLCK, BASE_VERSION + row);
 	wait.waited_ns = clv_mono_ns() - begun;
 	*ret_wait = wait;
@@ -296,16 +300,17 @@ static int64_t lock_byte(enum inflight_lock kind, int64_t number)
 }
 
 clv_rc inflight_lock(struct inflight_seat *seat, enum inflight_lock kind, int64_t number,
-                     const struct clv_deadline *deadline, struct clv_err *err)
+		     const struct clv_deadline *deadline, struct clv_err *err)
 {
 	struct clv_deadline past = { 0 };
 	int errnum = poll_byte(seat->fd, F_WRLCK, lock_byte(kind, number),
-	                       deadline != NULL ? *deadline : past);
+			       deadline != NULL ? *deadline : past);
 
 	if (errnum == EAGAIN)
 		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "another process is at it");
 	if (errnum != 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s", seat->inflight->path);
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s",
+				      seat->inflight->path);
 	seat->others++;
 	return CLV_OK;
 }

@@ -4,9 +4,9 @@
  * threads and processes of a home. A use holds a shared lock on its version's byte of the gate
  * file; a disable takes it exclusively and so waits for those inside. The kernel frees the dead.
  *
- * The first pages of the file are shared memory: a generation that grows whenever rows may have changed,
- * a mark that a change is under way, and seats that tell which process is inside what. The seats
- * are for messages only; the locks decide.
+ * The first pages of the file are shared memory: a generation that grows whenever rows may have
+ * changed, a mark that a change is under way, and seats that tell which process is inside what. The
+ * seats are for messages only; the locks decide.
  */
 #ifndef API_INFLIGHT_H
 #define API_INFLIGHT_H
@@ -27,7 +27,7 @@ CLV_MUST_USE clv_rc inflight_create(const char *path, struct clv_err *err);
 
 /* Errors: CLV_E_DATA_LOSS not a gate file. Owned: end with inflight_close(). */
 CLV_MUST_USE clv_rc inflight_open(const char *path, struct inflight **ret_inflight,
-                                  struct clv_err *err);
+				  struct clv_err *err);
 struct inflight *inflight_close(struct inflight *inflight);
 CLV_DEFINE_AUTO(struct inflight, inflight_close);
 
@@ -42,17 +42,18 @@ bool inflight_unchanged(const struct inflight *inflight, uint64_t generation);
 void inflight_change_begin(struct inflight *inflight);
 void inflight_change_end(struct inflight *inflight);
 
-/* One thread's way in: an open file description of its own. Owned: end with inflight_seat_free(). */
+/* One thread's way in: an open file description of its own. Owned: end with inflight_seat_free().
+ */
 struct inflight_seat;
 CLV_MUST_USE clv_rc inflight_seat_new(struct inflight *inflight, struct inflight_seat **ret_seat,
-                                      struct clv_err *err);
+				      struct clv_err *err);
 struct inflight_seat *inflight_seat_free(struct inflight_seat *seat);
 CLV_DEFINE_AUTO(struct inflight_seat, inflight_seat_free);
 
 /* Goes inside version `row`; one version at a time for each seat.
  * Errors: CLV_E_DEADLINE_EXCEEDED somebody is switching it and does not come to an end. */
 CLV_MUST_USE clv_rc inflight_enter(struct inflight_seat *seat, int64_t row,
-                                   struct clv_deadline deadline, struct clv_err *err);
+				   struct clv_deadline deadline, struct clv_err *err);
 void inflight_leave(struct inflight_seat *seat, int64_t row);
 
 struct inflight_wait {
@@ -65,8 +66,8 @@ struct inflight_wait {
  * by a change. Errors: CLV_E_DEADLINE_EXCEEDED, naming a process that is still inside.
  */
 CLV_MUST_USE clv_rc inflight_drain(struct inflight_seat *seat, int64_t row,
-                                   struct clv_deadline deadline, struct inflight_wait *ret_wait,
-                                   struct clv_err *err);
+				   struct clv_deadline deadline, struct inflight_wait *ret_wait,
+				   struct clv_err *err);
 
 /* Locks of other kinds in the same file, each with a number space of its own. */
 enum inflight_lock {
@@ -75,8 +76,9 @@ enum inflight_lock {
 };
 /* Exclusive, until inflight_unlock() or the end of the seat. With `deadline` NULL it does not wait.
  * Errors: CLV_E_DEADLINE_EXCEEDED. */
-CLV_MUST_USE clv_rc inflight_lock(struct inflight_seat *seat, enum inflight_lock kind, int64_t number,
-                                  const struct clv_deadline *deadline, struct clv_err *err);
+CLV_MUST_USE clv_rc inflight_lock(struct inflight_seat *seat, enum inflight_lock kind,
+				  int64_t number, const struct clv_deadline *deadline,
+				  struct clv_err *err);
 void inflight_unlock(struct inflight_seat *seat, enum inflight_lock kind, int64_t number);
 
 #endif

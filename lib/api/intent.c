@@ -100,24 +100,25 @@ static clv_rc undo(struct api_worker *worker, const struct store_intent *row, co
 }
 
 static clv_rc note_undone(struct api_worker *worker, const struct store_intent *row,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	struct clv_name name = { .kind = CLV_NAME_LOCATION };
 	char text[CLV_NAME_MAX], what[CLV_REASON_MAX];
 
 	memcpy(name.project, worker->ctx->info.project, sizeof name.project);
 	memcpy(name.location, row->location, sizeof name.location);
-	snprintf(what, sizeof what, "took away what was begun and not finished: %.160s", row->detail);
+	snprintf(what, sizeof what, "took away what was begun and not finished: %.160s",
+		 row->detail);
 	return gate_note(worker->ctx, clv_grant_system(CLV_SYSTEM_RECOVERY),
-	                 clv_name_format(&name, CLV_NAME_LOCATION, text), what, err);
+			 clv_name_format(&name, CLV_NAME_LOCATION, text), what, err);
 }
 
 /*
  * Whoever noted it may have come to a good end between our reading and our lock: then the commit
  * took the note away, and what it speaks of is in use.
  */
-static clv_rc still_noted(struct api_worker *worker, const struct store_intent *row, bool *ret_noted,
-                          struct clv_err *err)
+static clv_rc still_noted(struct api_worker *worker, const struct store_intent *row,
+			  bool *ret_noted, struct clv_err *err)
 {
 	struct store_intent rows[INTENTS_AT_ONCE];
 	bool noted = false;

@@ -6,38 +6,40 @@
 #include "lib/model/state.h"
 
 static clv_rc check_options(const struct clv_key_options *options, struct clv_key *key,
-                            struct clv_err *err)
+			    struct clv_err *err)
 {
 	enum clv_protection protection =
-	        options->protection != 0 ? options->protection : CLV_PROTECTION_SOFTWARE;
+		options->protection != 0 ? options->protection : CLV_PROTECTION_SOFTWARE;
 	enum clv_residency residency =
-	        options->residency != 0 ? options->residency : CLV_RESIDENCY_WRAPPED;
-	int64_t delay = options->destroy_delay != 0 ? options->destroy_delay : CLV_DESTROY_DELAY_DEFAULT;
+		options->residency != 0 ? options->residency : CLV_RESIDENCY_WRAPPED;
+	int64_t delay =
+		options->destroy_delay != 0 ? options->destroy_delay : CLV_DESTROY_DELAY_DEFAULT;
 
 	if (options->purpose != CLV_PURPOSE_ENCRYPT_DECRYPT)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "purpose must be ENCRYPT_DECRYPT");
 	if (protection != CLV_PROTECTION_SOFTWARE && protection != CLV_PROTECTION_HSM)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "protection level must be SOFTWARE or HSM");
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"protection level must be SOFTWARE or HSM");
 	if (residency != CLV_RESIDENCY_WRAPPED && residency != CLV_RESIDENCY_TOKEN)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "residency must be WRAPPED or TOKEN");
 	if (delay < CLV_DESTROY_DELAY_MIN || delay > CLV_DESTROY_DELAY_MAX)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "the destroy scheduled duration must be 24 hours to 120 days");
+				"the destroy scheduled duration must be 24 hours to 120 days");
 	*key = (struct clv_key){ .destroy_delay = delay,
-		                 .purpose = options->purpose,
-		                 .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
-		                 .protection = protection,
-		                 .residency = residency,
-		                 .create_time = clv_time_now(),
-		                 .primary = 1,
-		                 .primary_state = CLV_STATE_ENABLED };
+				 .purpose = options->purpose,
+				 .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
+				 .protection = protection,
+				 .residency = residency,
+				 .create_time = clv_time_now(),
+				 .primary = 1,
+				 .primary_state = CLV_STATE_ENABLED };
 	return CLV_OK;
 }
 
 /* Makes the key material and stores the rows; on failure nothing stays, or the intent does. */
 static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *grant,
-                           const struct clv_name *name, const struct store_key *key,
-                           struct api_intent *intent, struct clv_err *err)
+			   const struct clv_name *name, const struct store_key *key,
+			   struct api_intent *intent, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct store_version version;
@@ -46,12 +48,12 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 	version.pub.create_time = key->pub.create_time; /* they are made as one */
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
 	return store_key_add(worker->store, grant, name, key, &version,
-	                     intent->noted ? intent->row.id : NULL, err);
+			     intent->noted ? intent->row.id : NULL, err);
 }
 
 static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
-                             const struct clv_name *name, const struct clv_key *pub,
-                             struct clv_key *ret_key, struct clv_err *err)
+			     const struct clv_name *name, const struct clv_key *pub,
+			     struct clv_key *ret_key, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct api_intent intent = { 0 };
@@ -63,7 +65,7 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 	rc = store_key_get(worker->store, name, &key, err);
 	if (rc == CLV_OK) /* before a key is made for nothing; the commit decides */
 		return clv_fail(err, CLV_E_ALREADY_EXISTS, "CryptoKey %s already exists.",
-		                clv_name_format(name, CLV_NAME_KEY, text));
+				clv_name_format(name, CLV_NAME_KEY, text));
 	if (rc != CLV_E_NOT_FOUND)
 		return rc;
 	key = (struct store_key){ .pub = *pub };
@@ -76,25 +78,27 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 }
 
 clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                      const struct clv_key_options *options, struct clv_key *ret_key,
-                      struct clv_err *err)
+		      const struct clv_key_options *options, struct clv_key *ret_key,
+		      struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = "cloudkms.cryptoKeys.create", .resource = name,
-		                          .change = true };
+	struct gate_question question = { .permission = "cloudkms.cryptoKeys.create",
+					  .resource = name,
+					  .change = true };
 	struct clv_key pub, key;
 	struct clv_name parsed;
 
 	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_KEY, &parsed, err));
 	CLV_TRY(check_options(options, &pub, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
-	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &pub, &key, err), NULL, err));
+	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &pub, &key, err), NULL,
+			    err));
 	*ret_key = key;
 	return CLV_OK;
 }
 
 static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name, struct clv_key *ret_key,
-                          struct clv_err *err)
+			  struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct store_key row;
@@ -106,10 +110,11 @@ static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name, stru
 }
 
 clv_rc clv_key_get(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                   struct clv_key *ret_key, struct clv_err *err)
+		   struct clv_key *ret_key, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = "cloudkms.cryptoKeys.get", .resource = name };
+	struct gate_question question = { .permission = "cloudkms.cryptoKeys.get",
+					  .resource = name };
 	struct clv_name parsed;
 	struct clv_key key;
 
@@ -121,7 +126,7 @@ clv_rc clv_key_get(struct clv_ctx *ctx, const struct clv_caller *who, const char
 }
 
 static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *ring, const char *after,
-                           size_t limit, void **ret_keys, size_t *ret_n, struct clv_err *err)
+			   size_t limit, void **ret_keys, size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(clv_page_free) void *rows = NULL;
@@ -140,13 +145,13 @@ static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *ring, con
 }
 
 clv_rc clv_key_list(struct clv_ctx *ctx, const struct clv_caller *who, const char *ring_name,
-                    const char *after, size_t limit, struct clv_key **ret_keys, size_t *ret_n,
-                    struct clv_err *err)
+		    const char *after, size_t limit, struct clv_key **ret_keys, size_t *ret_n,
+		    struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_page_free) void *keys = NULL;
 	struct gate_question question = { .permission = "cloudkms.cryptoKeys.list",
-		                          .resource = ring_name };
+					  .resource = ring_name };
 	struct clv_name parsed;
 	size_t n = 0;
 	clv_rc rc;
@@ -163,8 +168,8 @@ clv_rc clv_key_list(struct clv_ctx *ctx, const struct clv_caller *who, const cha
 /* ---- the primary version ---- */
 
 static clv_rc set_primary_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
-                                  const struct clv_name *name, struct clv_key *ret_key,
-                                  struct clv_err *err)
+				  const struct clv_name *name, struct clv_key *ret_key,
+				  struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
@@ -184,12 +189,12 @@ static clv_rc set_primary_granted(struct clv_ctx *ctx, const struct clv_grant *g
 }
 
 clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_caller *who, const char *key_name,
-                           uint64_t number, struct clv_key *ret_key, struct clv_err *err)
+			   uint64_t number, struct clv_key *ret_key, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = "cloudkms.cryptoKeys.update",
-		                          .resource = key_name,
-		                          .change = true };
+					  .resource = key_name,
+					  .change = true };
 	char version[CLV_NAME_MAX];
 	struct clv_name parsed;
 	struct clv_key key;
@@ -201,8 +206,8 @@ clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_caller *who, co
 	parsed.kind = CLV_NAME_VERSION;
 	parsed.version = number;
 	clv_name_format(&parsed, CLV_NAME_VERSION, version);
-	CLV_TRY(gate_answer(ctx, grant, set_primary_granted(ctx, grant, &parsed, &key, err), version,
-	                    err));
+	CLV_TRY(gate_answer(ctx, grant, set_primary_granted(ctx, grant, &parsed, &key, err),
+			    version, err));
 	*ret_key = key;
 	return CLV_OK;
 }

@@ -21,7 +21,7 @@ struct making {
 
 /* Keys of a location can only be unwrapped there: so a token serves one location. */
 static clv_rc refuse_shared_token(struct api_worker *worker, const char *serial, const char *label,
-                                  struct clv_err *err)
+				  struct clv_err *err)
 {
 	struct store_token *rows = calloc(LOCATIONS_MAX, sizeof *rows);
 	clv_rc rc;
@@ -31,10 +31,12 @@ static clv_rc refuse_shared_token(struct api_worker *worker, const char *serial,
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the list of tokens");
 	rc = store_token_list(worker->store, NULL, LOCATIONS_MAX, rows, &n, err);
 	for (size_t i = 0; rc == CLV_OK && i < n; i++) {
-		if (strcmp(rows[i].pub.serial, serial) == 0 && strcmp(rows[i].pub.label, label) == 0)
+		if (strcmp(rows[i].pub.serial, serial) == 0 &&
+		    strcmp(rows[i].pub.label, label) == 0)
 			rc = clv_fail(err, CLV_E_FAILED_PRECONDITION,
-			              "token '%s' (serial %s) serves location %s; a token serves one location",
-			              label, serial, rows[i].pub.location);
+				      "token '%s' (serial %s) serves location %s; a token serves "
+				      "one location",
+				      label, serial, rows[i].pub.location);
 	}
 	free(rows);
 	return rc;
@@ -65,21 +67,22 @@ static void keep_ids(const struct hsm_location_ids *ids, struct store_token *tok
 
 /* The objects in the token, then the rows. */
 static clv_rc make_objects(struct making *making, struct api_worker *worker, struct hsm *hsm,
-                           struct api_intent *intent, struct clv_err *err)
+			   struct api_intent *intent, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct hsm_location_ids ids;
 
 	CLV_TRY(clv_random(&ids, sizeof ids, err));
 	keep_ids(&ids, &making->token);
-	CLV_TRY(api_intents_recover(worker, making->name->location, making->token.pub.serial, hsm, err));
+	CLV_TRY(api_intents_recover(worker, making->name->location, making->token.pub.serial, hsm,
+				    err));
 	CLV_TRY(api_intent_begin(worker, making->grant, API_INTENT_LOCATION, making->name->location,
-	                         making->token.pub.serial, &ids, sizeof ids, intent, err));
+				 making->token.pub.serial, &ids, sizeof ids, intent, err));
 	CLV_TRY(hsm_location_create(hsm, making->grant, making->name->location, &ids, err));
 	CLV_TRY(hsm_log_public_key(hsm, ids.log, making->token.pub.log_key_pem, err));
 	CLV_TRY(api_change_begin(making->ctx, &change, err));
 	return store_location_add(worker->store, making->grant, &making->row, &making->token,
-	                          intent->row.id, err);
+				  intent->row.id, err);
 }
 
 static clv_rc attach(struct making *making, struct api_worker *worker, struct clv_err *err)
@@ -93,13 +96,14 @@ static clv_rc attach(struct making *making, struct api_worker *worker, struct cl
 	api_hsm_options(making->ctx, making->uri, &options);
 	CLV_TRY(hsm_open(&options, &hsm, err));
 	describe_token(hsm, making);
-	CLV_TRY(refuse_shared_token(worker, making->token.pub.serial, making->token.pub.label, err));
+	CLV_TRY(refuse_shared_token(worker, making->token.pub.serial, making->token.pub.label,
+				    err));
 	rc = make_objects(making, worker, hsm, &intent, err);
 	api_intent_end(&intent);
 	if (rc != CLV_OK) {
 		/* Undone now if it can be; else the intent waits for the next try. */
-		undo_rc = api_intents_recover(worker, making->name->location, making->token.pub.serial,
-		                              hsm, &ignored);
+		undo_rc = api_intents_recover(worker, making->name->location,
+					      making->token.pub.serial, hsm, &ignored);
 		(void) undo_rc;
 		return rc;
 	}
@@ -107,7 +111,7 @@ static clv_rc attach(struct making *making, struct api_worker *worker, struct cl
 }
 
 static void to_public(const struct clv_name *name, const struct store_location *row,
-                      struct clv_location *ret_location)
+		      struct clv_location *ret_location)
 {
 	struct clv_name full = { .kind = CLV_NAME_LOCATION };
 
@@ -121,7 +125,7 @@ static void to_public(const struct clv_name *name, const struct store_location *
 
 /* `uri` NULL: make a SoftHSM token with `module` first. */
 static clv_rc create_granted(struct making *making, const char *module,
-                             struct clv_location *ret_location, struct clv_err *err)
+			     struct clv_location *ret_location, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	char label[33], uri[CLV_URI_MAX];
@@ -132,13 +136,14 @@ static clv_rc create_granted(struct making *making, const char *module,
 	rc = store_location_get(worker->store, making->name->location, &row, err);
 	if (rc == CLV_OK)
 		return clv_fail(err, CLV_E_ALREADY_EXISTS, "Location %s already exists.",
-		                making->name->location);
+				making->name->location);
 	if (rc != CLV_E_NOT_FOUND)
 		return rc;
 	if (making->uri == NULL) {
 		snprintf(label, sizeof label, "claviger %.23s", making->name->location);
-		CLV_TRY(hsm_softhsm_create(making->grant, module, making->ctx->home, making->ctx->run_dir,
-		                           label, making->name->location, uri, err));
+		CLV_TRY(hsm_softhsm_create(making->grant, module, making->ctx->home,
+					   making->ctx->run_dir, label, making->name->location, uri,
+					   err));
 		making->uri = uri;
 	}
 	snprintf(making->row.id, sizeof making->row.id, "%s", making->name->location);
@@ -150,13 +155,13 @@ static clv_rc create_granted(struct making *making, const char *module,
 }
 
 static clv_rc create(struct clv_ctx *ctx, const struct clv_caller *who, const char *location_name,
-                     const char *uri, const char *module, struct clv_location *ret_location,
-                     struct clv_err *err)
+		     const char *uri, const char *module, struct clv_location *ret_location,
+		     struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = "claviger.locations.create",
-		                          .resource = location_name,
-		                          .change = true };
+					  .resource = location_name,
+					  .change = true };
 	struct making making = { .ctx = ctx, .uri = uri };
 	struct clv_location location;
 	struct clv_name parsed;
@@ -167,32 +172,34 @@ static clv_rc create(struct clv_ctx *ctx, const struct clv_caller *who, const ch
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	making.grant = grant;
 	making.name = &parsed;
-	CLV_TRY(gate_answer(ctx, grant, create_granted(&making, module, &location, err), NULL, err));
+	CLV_TRY(gate_answer(ctx, grant, create_granted(&making, module, &location, err), NULL,
+			    err));
 	*ret_location = location;
 	return CLV_OK;
 }
 
 clv_rc clv_location_create(struct clv_ctx *ctx, const struct clv_caller *who,
-                           const char *location_name, const char *uri,
-                           struct clv_location *ret_location, struct clv_err *err)
+			   const char *location_name, const char *uri,
+			   struct clv_location *ret_location, struct clv_err *err)
 {
 	if (uri == NULL)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the PKCS#11 URI of a token is missing");
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"the PKCS#11 URI of a token is missing");
 	return create(ctx, who, location_name, uri, NULL, ret_location, err);
 }
 
 clv_rc clv_location_create_softhsm(struct clv_ctx *ctx, const struct clv_caller *who,
-                                   const char *location_name, const char *module,
-                                   struct clv_location *ret_location, struct clv_err *err)
+				   const char *location_name, const char *module,
+				   struct clv_location *ret_location, struct clv_err *err)
 {
 	return create(ctx, who, location_name, NULL, module != NULL ? module : CLV_SOFTHSM_MODULE,
-	              ret_location, err);
+		      ret_location, err);
 }
 
 /* ---- looking ---- */
 
 static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name,
-                          struct clv_location *ret_location, struct clv_err *err)
+			  struct clv_location *ret_location, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct store_location row;
@@ -203,12 +210,13 @@ static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name,
 	return CLV_OK;
 }
 
-clv_rc clv_location_get(struct clv_ctx *ctx, const struct clv_caller *who, const char *location_name,
-                        struct clv_location *ret_location, struct clv_err *err)
+clv_rc clv_location_get(struct clv_ctx *ctx, const struct clv_caller *who,
+			const char *location_name, struct clv_location *ret_location,
+			struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = "cloudkms.locations.get",
-		                          .resource = location_name };
+					  .resource = location_name };
 	struct clv_location location;
 	struct clv_name parsed;
 
@@ -220,7 +228,7 @@ clv_rc clv_location_get(struct clv_ctx *ctx, const struct clv_caller *who, const
 }
 
 static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *project, const char *after,
-                           size_t limit, void **ret_locations, size_t *ret_n, struct clv_err *err)
+			   size_t limit, void **ret_locations, size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(clv_page_free) void *rows = NULL;
@@ -233,20 +241,20 @@ static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *project, 
 	CLV_TRY(store_location_list(worker->store, after, limit, rows, &n, err));
 	for (size_t i = 0; i < n; i++)
 		to_public(project, (const struct store_location *) rows + i,
-		          (struct clv_location *) locations + i);
+			  (struct clv_location *) locations + i);
 	*ret_n = n;
 	*ret_locations = n > 0 ? CLV_TAKE(locations) : NULL;
 	return CLV_OK;
 }
 
-clv_rc clv_location_list(struct clv_ctx *ctx, const struct clv_caller *who, const char *project_name,
-                         const char *after, size_t limit, struct clv_location **ret_locations,
-                         size_t *ret_n, struct clv_err *err)
+clv_rc clv_location_list(struct clv_ctx *ctx, const struct clv_caller *who,
+			 const char *project_name, const char *after, size_t limit,
+			 struct clv_location **ret_locations, size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_page_free) void *locations = NULL;
 	struct gate_question question = { .permission = "cloudkms.locations.list",
-		                          .resource = project_name };
+					  .resource = project_name };
 	struct clv_name parsed;
 	size_t n = 0;
 	clv_rc rc;
@@ -263,7 +271,7 @@ clv_rc clv_location_list(struct clv_ctx *ctx, const struct clv_caller *who, cons
 /* ---- tokens ---- */
 
 static clv_rc tokens_granted(struct clv_ctx *ctx, const char *location, void **ret_tokens,
-                             size_t *ret_n, struct clv_err *err)
+			     size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(clv_page_free) void *rows = NULL;
@@ -282,7 +290,7 @@ static clv_rc tokens_granted(struct clv_ctx *ctx, const char *location, void **r
 }
 
 clv_rc clv_token_list(struct clv_ctx *ctx, const struct clv_caller *who, const char *location_name,
-                      struct clv_token **ret_tokens, size_t *ret_n, struct clv_err *err)
+		      struct clv_token **ret_tokens, size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_page_free) void *tokens = NULL;
@@ -306,20 +314,21 @@ clv_rc clv_token_list(struct clv_ctx *ctx, const struct clv_caller *who, const c
 }
 
 clv_rc clv_token_probe(const char *uri, bool allow_unlocked_memory, struct clv_probe *ret_probe,
-                       struct clv_err *err)
+		       struct clv_err *err)
 {
 	CLV_AUTO(hsm_close) struct hsm *hsm = NULL;
 	struct hsm_options options = { .uri = uri };
 
 	if (uri == NULL)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the PKCS#11 URI of a token is missing");
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"the PKCS#11 URI of a token is missing");
 	CLV_TRY(clv_secret_setup(0, allow_unlocked_memory, err));
 	CLV_TRY(hsm_open(&options, &hsm, err));
 	return hsm_probe(hsm, true, ret_probe, err);
 }
 
 static clv_rc status_granted(struct clv_ctx *ctx, const struct clv_name *name,
-                             struct clv_probe *ret_probe, struct clv_err *err)
+			     struct clv_probe *ret_probe, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct hsm_location_ids ids;
@@ -332,7 +341,7 @@ static clv_rc status_granted(struct clv_ctx *ctx, const struct clv_name *name,
 	CLV_TRY(store_token_list(worker->store, name->location, 1, &token, &n, err));
 	if (n == 0)
 		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue",
-		                name->location);
+				name->location);
 	memcpy(ids.root, token.root_id, sizeof ids.root);
 	memcpy(ids.seal, token.seal_id, sizeof ids.seal);
 	memcpy(ids.log, token.log_id, sizeof ids.log);
@@ -341,13 +350,13 @@ static clv_rc status_granted(struct clv_ctx *ctx, const struct clv_name *name,
 	return hsm_location_check(hsm, &ids, ret_probe, err);
 }
 
-clv_rc clv_token_status(struct clv_ctx *ctx, const struct clv_caller *who, const char *location_name,
-                        struct clv_probe *ret_probe, struct clv_err *err)
+clv_rc clv_token_status(struct clv_ctx *ctx, const struct clv_caller *who,
+			const char *location_name, struct clv_probe *ret_probe, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_page_free) void *page = NULL;
 	struct gate_question question = { .permission = "claviger.tokens.get",
-		                          .resource = location_name };
+					  .resource = location_name };
 	struct clv_name parsed;
 	clv_rc rc;
 
@@ -363,7 +372,7 @@ clv_rc clv_token_status(struct clv_ctx *ctx, const struct clv_caller *who, const
 /* ---- the state of a home ---- */
 
 static clv_rc fill_location(struct api_worker *worker, const struct store_location *row,
-                            struct clv_status_location *location, struct clv_err *err)
+			    struct clv_status_location *location, struct clv_err *err)
 {
 	struct store_counts counts;
 	struct store_token token;
@@ -373,13 +382,14 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 
 	CLV_TRY(store_counts_get(worker->store, row->id, &counts, err));
 	CLV_TRY(store_token_list(worker->store, row->id, 1, &token, &n, err));
-	*location = (struct clv_status_location){ .n_tokens = row->n_tokens,
-		                                  .n_key_rings = counts.key_rings,
-		                                  .n_keys = counts.keys,
-		                                  .n_versions_enabled = counts.versions_enabled,
-		                                  .n_versions_disabled = counts.versions_disabled,
-		                                  .n_versions_scheduled = counts.versions_scheduled,
-		                                  .n_versions_destroyed = counts.versions_destroyed };
+	*location =
+		(struct clv_status_location){ .n_tokens = row->n_tokens,
+					      .n_key_rings = counts.key_rings,
+					      .n_keys = counts.keys,
+					      .n_versions_enabled = counts.versions_enabled,
+					      .n_versions_disabled = counts.versions_disabled,
+					      .n_versions_scheduled = counts.versions_scheduled,
+					      .n_versions_destroyed = counts.versions_destroyed };
 	memcpy(location->id, row->id, sizeof location->id);
 	if (n > 0) {
 		memcpy(location->token_label, token.pub.label, sizeof location->token_label);
@@ -390,7 +400,8 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 		location->token_rc = hsm_ping(hsm, &why);
 	if (location->token_rc != CLV_OK)
 		snprintf(location->token_text, sizeof location->token_text, "%.150s", why.text);
-	CLV_TRY(store_counts_get(worker->store, row->id, &counts, err)); /* opening may have settled some */
+	CLV_TRY(store_counts_get(worker->store, row->id, &counts,
+				 err)); /* opening may have settled some */
 	location->n_token_pending = counts.token_pending;
 	return CLV_OK;
 }
@@ -406,10 +417,11 @@ static clv_rc status_of_home(struct clv_ctx *ctx, struct clv_status *status, str
 	CLV_TRY(store_location_list(worker->store, NULL, LOCATIONS_MAX, rows, &n, err));
 	status->locations = calloc(n > 0 ? n : 1, sizeof *status->locations);
 	if (status->locations == NULL)
-		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the list of locations");
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED,
+				"no memory for the list of locations");
 	for (size_t i = 0; i < n; i++)
 		CLV_TRY(fill_location(worker, (const struct store_location *) rows + i,
-		                      &status->locations[i], err));
+				      &status->locations[i], err));
 	status->n_locations = n;
 	status->schema = store_schema();
 	status->generation = inflight_generation(ctx->inflight);
@@ -421,7 +433,7 @@ static clv_rc status_of_home(struct clv_ctx *ctx, struct clv_status *status, str
 }
 
 clv_rc clv_status_get(struct clv_ctx *ctx, const struct clv_caller *who,
-                      struct clv_status *ret_status, struct clv_err *err)
+		      struct clv_status *ret_status, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO_DONE(clv_status_done) struct clv_status status = { 0 };

@@ -6,33 +6,34 @@
 
 /* Everything of a version but its key and number. */
 static clv_rc prepare_version(const struct clv_grant *grant, const struct clv_key *key,
-                              struct store_version *version, struct clv_err *err)
+			      struct store_version *version, struct clv_err *err)
 {
 	struct clv_version *pub = &version->pub;
 	int64_t now = clv_time_now();
 
 	memset(version, 0, sizeof *version);
 	*pub = (struct clv_version){ .state = CLV_STATE_ENABLED,
-		                     .algorithm = key->algorithm,
-		                     .protection = key->protection,
-		                     .residency = key->residency,
-		                     .create_time = now,
-		                     .generate_time = now,
-		                     .state_time = now };
+				     .algorithm = key->algorithm,
+				     .protection = key->protection,
+				     .residency = key->residency,
+				     .create_time = now,
+				     .generate_time = now,
+				     .state_time = now };
 	memcpy(pub->state_principal, gate_principal(grant), strlen(gate_principal(grant)) + 1);
 	version->token_enabled = key->residency == CLV_RESIDENCY_TOKEN;
 	CLV_TRY(clv_random(pub->uid, sizeof pub->uid, err));
 	return CLV_OK;
 }
 
-static clv_rc make_wrapped(struct hsm *hsm, const struct clv_grant *grant, const struct store_ring *ring,
-                           struct store_version *version, struct clv_err *err)
+static clv_rc make_wrapped(struct hsm *hsm, const struct clv_grant *grant,
+			   const struct store_ring *ring, struct store_version *version,
+			   struct clv_err *err)
 {
 	struct hsm_keyref root = { .role = HSM_ROLE_ROOT };
 	struct hsm_keyref kek = { .role = HSM_ROLE_RING_KEK,
-		                  .parent = &root,
-		                  .blob = ring->kek_blob,
-		                  .blob_len = ring->kek_blob_len };
+				  .parent = &root,
+				  .blob = ring->kek_blob,
+				  .blob_len = ring->kek_blob_len };
 	struct hsm_blob blob;
 
 	memcpy(root.id, ring->root_id, HSM_ID_LEN);
@@ -43,24 +44,25 @@ static clv_rc make_wrapped(struct hsm *hsm, const struct clv_grant *grant, const
 	return CLV_OK;
 }
 
-static clv_rc make_resident(struct api_worker *worker, struct hsm *hsm, const struct clv_grant *grant,
-                            const struct clv_name *name, const struct store_version *version,
-                            struct api_intent *intent, struct clv_err *err)
+static clv_rc make_resident(struct api_worker *worker, struct hsm *hsm,
+			    const struct clv_grant *grant, const struct clv_name *name,
+			    const struct store_version *version, struct api_intent *intent,
+			    struct clv_err *err)
 {
 	struct clv_probe probe;
 	char label[CLV_NAME_MAX];
 
 	hsm_describe(hsm, &probe);
 	CLV_TRY(api_intent_begin(worker, grant, API_INTENT_VERSION, name->location, probe.serial,
-	                         version->pub.uid, sizeof version->pub.uid, intent, err));
+				 version->pub.uid, sizeof version->pub.uid, intent, err));
 	clv_name_format(name, CLV_NAME_KEY, label);
 	return hsm_key_create(hsm, grant, HSM_ROLE_VERSION, version->pub.uid, label, err);
 }
 
 clv_rc api_version_make(struct api_worker *worker, const struct clv_grant *grant,
-                        const struct clv_name *name, const struct clv_key *key,
-                        struct store_version *version, struct api_intent *intent,
-                        struct clv_err *err)
+			const struct clv_name *name, const struct clv_key *key,
+			struct store_version *version, struct api_intent *intent,
+			struct clv_err *err)
 {
 	struct store_ring ring;
 	struct hsm *hsm;
@@ -75,7 +77,7 @@ clv_rc api_version_make(struct api_worker *worker, const struct clv_grant *grant
 
 /* A TOKEN-resident key that could not be stored goes again at once, if the token lets it. */
 static void undo_resident(struct api_worker *worker, const struct api_intent *intent,
-                          const struct clv_name *name)
+			  const struct clv_name *name)
 {
 	struct hsm *hsm = api_token_peek(worker->ctx, name->location);
 	struct clv_probe probe;
@@ -86,11 +88,12 @@ static void undo_resident(struct api_worker *worker, const struct api_intent *in
 		return;
 	hsm_describe(hsm, &probe);
 	rc = api_intents_recover(worker, name->location, probe.serial, hsm, &ignored);
-	(void) rc; /* the intent stays in the catalogue: the next process to open the token sees to it */
+	(void) rc; /* the intent stays in the catalogue: the next process to open the token sees to
+		      it */
 }
 
 void api_version_settle(struct api_worker *worker, struct api_intent *intent,
-                        const struct clv_name *name, clv_rc rc)
+			const struct clv_name *name, clv_rc rc)
 {
 	api_intent_end(intent);
 	if (rc != CLV_OK)

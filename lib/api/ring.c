@@ -18,7 +18,7 @@ static void to_public(const struct store_ring *row, struct clv_key_ring *ret_rin
 
 /* The location's token, and the id of its root. */
 static clv_rc root_of(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
-                      struct hsm_keyref *ret_root, struct clv_err *err)
+		      struct hsm_keyref *ret_root, struct clv_err *err)
 {
 	struct store_location row;
 	struct store_token token;
@@ -27,7 +27,8 @@ static clv_rc root_of(struct api_worker *worker, const char *location, struct hs
 	CLV_TRY(store_location_get(worker->store, location, &row, err));
 	CLV_TRY(store_token_list(worker->store, location, 1, &token, &n, err));
 	if (n == 0)
-		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue", location);
+		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue",
+				location);
 	CLV_TRY(api_token_get(worker, location, ret_hsm, err));
 	*ret_root = (struct hsm_keyref){ .role = HSM_ROLE_ROOT };
 	memcpy(ret_root->id, token.root_id, HSM_ID_LEN);
@@ -35,7 +36,7 @@ static clv_rc root_of(struct api_worker *worker, const char *location, struct hs
 }
 
 static clv_rc fill_ring(struct api_worker *worker, const struct clv_grant *grant,
-                        const struct clv_name *name, struct store_ring *row, struct clv_err *err)
+			const struct clv_name *name, struct store_ring *row, struct clv_err *err)
 {
 	struct hsm_keyref root;
 	struct hsm_blob blob;
@@ -54,8 +55,8 @@ static clv_rc fill_ring(struct api_worker *worker, const struct clv_grant *grant
 }
 
 static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
-                             const struct clv_name *name, struct clv_key_ring *ret_ring,
-                             struct clv_err *err)
+			     const struct clv_name *name, struct clv_key_ring *ret_ring,
+			     struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
@@ -67,7 +68,7 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 	rc = store_ring_get(worker->store, name, &row, err);
 	if (rc == CLV_OK) /* before a key is made for nothing; the commit below decides */
 		return clv_fail(err, CLV_E_ALREADY_EXISTS, "KeyRing %s already exists.",
-		                clv_name_format(name, CLV_NAME_KEY_RING, text));
+				clv_name_format(name, CLV_NAME_KEY_RING, text));
 	if (rc != CLV_E_NOT_FOUND)
 		return rc;
 	CLV_TRY(fill_ring(worker, grant, name, &row, err));
@@ -78,23 +79,25 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 }
 
 clv_rc clv_key_ring_create(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                           struct clv_key_ring *ret_ring, struct clv_err *err)
+			   struct clv_key_ring *ret_ring, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = "cloudkms.keyRings.create", .resource = name,
-		                          .change = true };
+	struct gate_question question = { .permission = "cloudkms.keyRings.create",
+					  .resource = name,
+					  .change = true };
 	struct clv_key_ring ring;
 	struct clv_name parsed;
 
 	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_KEY_RING, &parsed, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
-	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &ring, err), NULL, err));
+	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &ring, err), NULL,
+			    err));
 	*ret_ring = ring;
 	return CLV_OK;
 }
 
 static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name,
-                          struct clv_key_ring *ret_ring, struct clv_err *err)
+			  struct clv_key_ring *ret_ring, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct store_ring row;
@@ -106,7 +109,7 @@ static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name,
 }
 
 clv_rc clv_key_ring_get(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                        struct clv_key_ring *ret_ring, struct clv_err *err)
+			struct clv_key_ring *ret_ring, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = "cloudkms.keyRings.get", .resource = name };
@@ -121,8 +124,8 @@ clv_rc clv_key_ring_get(struct clv_ctx *ctx, const struct clv_caller *who, const
 }
 
 static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *location, const char *after,
-                           size_t limit, struct clv_key_ring **ret_rings, size_t *ret_n,
-                           struct clv_err *err)
+			   size_t limit, struct clv_key_ring **ret_rings, size_t *ret_n,
+			   struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(clv_page_free) void *rows = NULL;
@@ -140,14 +143,14 @@ static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *location,
 	return CLV_OK;
 }
 
-clv_rc clv_key_ring_list(struct clv_ctx *ctx, const struct clv_caller *who, const char *location_name,
-                         const char *after, size_t limit, struct clv_key_ring **ret_rings,
-                         size_t *ret_n, struct clv_err *err)
+clv_rc clv_key_ring_list(struct clv_ctx *ctx, const struct clv_caller *who,
+			 const char *location_name, const char *after, size_t limit,
+			 struct clv_key_ring **ret_rings, size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_page_free) void *page = NULL;
 	struct gate_question question = { .permission = "cloudkms.keyRings.list",
-		                          .resource = location_name };
+					  .resource = location_name };
 	struct clv_key_ring *rings = NULL;
 	struct clv_name parsed;
 	size_t n = 0;

@@ -57,7 +57,7 @@ static struct api_token *add_locked(struct clv_ctx *ctx, const char *location)
 }
 
 static clv_rc open_token(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	CLV_AUTO(hsm_close) struct hsm *hsm = NULL;
 	struct store_token rows[TOKENS_PER_LOCATION];
@@ -70,7 +70,8 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 	CLV_TRY(store_location_get(worker->store, location, &row, err));
 	CLV_TRY(store_token_list(worker->store, location, TOKENS_PER_LOCATION, rows, &n, err));
 	if (n == 0)
-		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue", location);
+		return clv_fail(err, CLV_E_DATA_LOSS, "location %s has no token in the catalogue",
+				location);
 	api_hsm_options(worker->ctx, rows[0].pub.uri, &options);
 	rc = hsm_open(&options, &hsm, err);
 	if (rc == CLV_E_NOT_FOUND) /* the location is there; its token or module is away */
@@ -79,8 +80,8 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 	hsm_describe(hsm, &found);
 	if (strcmp(found.serial, rows[0].pub.serial) != 0) /* the URI may name it by label alone */
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
-		                "location %s is served by the token with serial %s, but %s answers",
-		                location, rows[0].pub.serial, found.serial);
+				"location %s is served by the token with serial %s, but %s answers",
+				location, rows[0].pub.serial, found.serial);
 	CLV_TRY(api_intents_recover(worker, location, rows[0].pub.serial, hsm, err));
 	CLV_TRY(api_flags_recover(worker, location, hsm, err));
 	*ret_hsm = CLV_TAKE(hsm);
@@ -90,7 +91,7 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 /* Notes what came of an opening, and wakes those who wait for it. One that was put there
  * meanwhile stays: then ours is not needed, and handed back. */
 static struct hsm *opened(struct clv_ctx *ctx, struct api_token *token, struct hsm *hsm, clv_rc rc,
-                          const struct clv_err *err)
+			  const struct clv_err *err)
 {
 	struct hsm *spare = NULL;
 
@@ -116,7 +117,7 @@ static struct hsm *opened(struct clv_ctx *ctx, struct api_token *token, struct h
  * failed a moment ago, or somebody else's opening takes too long.
  */
 static clv_rc look_locked(struct clv_ctx *ctx, const char *location, struct api_token **ret_token,
-                          bool *ret_mine, struct clv_err *err)
+			  bool *ret_mine, struct clv_err *err)
 {
 	struct api_token *token = find_locked(ctx, location);
 	struct clv_deadline deadline;
@@ -137,8 +138,8 @@ static clv_rc look_locked(struct clv_ctx *ctx, const char *location, struct api_
 	while (!*ret_mine && token->state == TOKEN_OPENING && in_time)
 		in_time = clv_cond_wait(&ctx->token_opened, &ctx->tokens_lock, deadline);
 	if (!*ret_mine && token->state == TOKEN_OPENING)
-		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED, "the token of %s is still being opened",
-		                location);
+		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED,
+				"the token of %s is still being opened", location);
 	if (token->state != TOKEN_FAILED)
 		return CLV_OK;
 	if (clv_mono_ns() - token->failed_at < FAILURE_MEMORY_NS) {
@@ -151,7 +152,7 @@ static clv_rc look_locked(struct clv_ctx *ctx, const char *location, struct api_
 }
 
 static clv_rc look(struct clv_ctx *ctx, const char *location, struct api_token **ret_token,
-                   bool *ret_mine, struct clv_err *err)
+		   bool *ret_mine, struct clv_err *err)
 {
 	clv_rc rc;
 
@@ -163,7 +164,7 @@ static clv_rc look(struct clv_ctx *ctx, const char *location, struct api_token *
 }
 
 clv_rc api_token_get(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
-                     struct clv_err *err)
+		     struct clv_err *err)
 {
 	struct clv_ctx *ctx = worker->ctx;
 	struct api_token *token = NULL;
@@ -197,7 +198,8 @@ struct hsm *api_token_peek(struct clv_ctx *ctx, const char *location)
 	return hsm;
 }
 
-clv_rc api_token_put(struct clv_ctx *ctx, const char *location, struct hsm *hsm, struct clv_err *err)
+clv_rc api_token_put(struct clv_ctx *ctx, const char *location, struct hsm *hsm,
+		     struct clv_err *err)
 {
 	struct api_token *token;
 

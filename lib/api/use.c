@@ -3,8 +3,9 @@
  * Using a version: find it, see that it is enabled, go inside, make sure that it still is. What was
  * read of a version is remembered and good until the home's generation moves; then it is read anew.
  *
- * The state is looked at before the lock is taken as well, so that users of a disabled version never
- * hold its byte: otherwise many of them, trying again and again, could keep a disable waiting.
+ * The state is looked at before the lock is taken as well, so that users of a disabled version
+ * never hold its byte: otherwise many of them, trying again and again, could keep a disable
+ * waiting.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include "lib/api/api.h"
 #include "lib/model/state.h"
 
-#define N_SLOTS 8192 /* remembered versions; two that fall on one slot take turns */
+#define N_SLOTS 8192     /* remembered versions; two that fall on one slot take turns */
 #define PRIMARY_TRIES 16 /* rotations that may come in between one use and its start */
 
 /* What was read of a version and what is above it. Never changed once made; shared. */
@@ -94,7 +95,8 @@ static struct api_view *recall(struct clv_ctx *ctx, const struct wanted *wanted)
 
 	pthread_mutex_lock(&ctx->views->lock);
 	view = ctx->views->slots[wanted->slot];
-	if (view != NULL && fits(view, wanted) && inflight_unchanged(ctx->inflight, view->generation))
+	if (view != NULL && fits(view, wanted) &&
+	    inflight_unchanged(ctx->inflight, view->generation))
 		atomic_fetch_add(&view->refs, 1);
 	else
 		view = NULL;
@@ -116,21 +118,22 @@ static void remember(struct clv_ctx *ctx, const struct wanted *wanted, struct ap
 
 /* The primary of a key, by number. */
 static clv_rc read_primary(struct api_worker *worker, const struct wanted *wanted,
-                           struct store_version *ret_version, struct clv_err *err)
+			   struct store_version *ret_version, struct clv_err *err)
 {
 	struct clv_name name = *wanted->name;
 	struct store_key key;
 
 	CLV_TRY(store_key_get(worker->store, &name, &key, err));
 	if (key.pub.primary == 0)
-		return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s has no primary version", wanted->text);
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s has no primary version",
+				wanted->text);
 	name.kind = CLV_NAME_VERSION;
 	name.version = key.pub.primary;
 	return store_version_get(worker->store, &name, ret_version, err);
 }
 
 static clv_rc read_version(struct api_worker *worker, const struct wanted *wanted,
-                           struct store_version *ret_version, struct clv_err *err)
+			   struct store_version *ret_version, struct clv_err *err)
 {
 	if (wanted->uid != NULL)
 		return store_version_by_uid(worker->store, wanted->uid, ret_version, err);
@@ -140,7 +143,7 @@ static clv_rc read_version(struct api_worker *worker, const struct wanted *wante
 }
 
 static clv_rc read_view(struct api_worker *worker, const struct wanted *wanted,
-                        struct api_view **ret_view, struct clv_err *err)
+			struct api_view **ret_view, struct clv_err *err)
 {
 	CLV_AUTO(view_unref) struct api_view *view = calloc(1, sizeof *view);
 	struct clv_name name;
@@ -161,7 +164,7 @@ static clv_rc read_view(struct api_worker *worker, const struct wanted *wanted,
 }
 
 static clv_rc get_view(struct api_worker *worker, const struct wanted *wanted,
-                       struct api_view **ret_view, struct clv_err *err)
+		       struct api_view **ret_view, struct clv_err *err)
 {
 	*ret_view = recall(worker->ctx, wanted);
 	return *ret_view != NULL ? CLV_OK : read_view(worker, wanted, ret_view, err);
@@ -169,7 +172,7 @@ static clv_rc get_view(struct api_worker *worker, const struct wanted *wanted,
 
 /* The uid names a version; is it one of the key that was asked for? */
 static clv_rc check_key(struct api_worker *worker, const struct wanted *wanted,
-                        const struct api_view *view, struct clv_err *err)
+			const struct api_view *view, struct clv_err *err)
 {
 	char key_name[CLV_NAME_MAX];
 	struct store_key key;
@@ -179,16 +182,18 @@ static clv_rc check_key(struct api_worker *worker, const struct wanted *wanted,
 	clv_name_format(wanted->name, CLV_NAME_KEY, key_name);
 	if (view != NULL && strcmp(view->key_name, key_name) == 0)
 		return CLV_OK;
-	CLV_TRY(store_key_get(worker->store, wanted->name, &key, err)); /* is there such a key at all? */
+	CLV_TRY(store_key_get(worker->store, wanted->name, &key,
+			      err)); /* is there such a key at all? */
 	if (view == NULL)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-		                "Decryption failed: the ciphertext is invalid.");
+				"Decryption failed: the ciphertext is invalid.");
 	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-	                "Decryption failed: verify that 'name' refers to the correct CryptoKey.");
+			"Decryption failed: verify that 'name' refers to the correct CryptoKey.");
 }
 
 /* Refuses a version that is not enabled, and wipes what this process still has of it. */
-static clv_rc check_state(struct api_worker *worker, const struct api_view *view, struct clv_err *err)
+static clv_rc check_state(struct api_worker *worker, const struct api_view *view,
+			  struct clv_err *err)
 {
 	const struct clv_version *version = &view->version.pub;
 	struct hsm *hsm;
@@ -216,7 +221,8 @@ static clv_rc go_inside(struct api_use *use, const struct wanted *wanted, struct
 	view_unref(use->view);
 	use->view = NULL;
 	CLV_TRY(read_view(worker, wanted, &use->view, err));
-	if (use->view->version.row != row) /* another primary by now; the old one is not to be used */
+	if (use->view->version.row !=
+	    row) /* another primary by now; the old one is not to be used */
 		return clv_fail(err, CLV_E_ABORTED, "the key's primary version changed; try again");
 	return check_state(worker, use->view, err);
 }
@@ -229,14 +235,14 @@ static void fill_refs(struct api_use *use)
 	use->root = (struct hsm_keyref){ .role = HSM_ROLE_ROOT };
 	memcpy(use->root.id, view->ring.root_id, HSM_ID_LEN);
 	use->ring = (struct hsm_keyref){ .role = HSM_ROLE_RING_KEK,
-		                         .parent = &use->root,
-		                         .blob = view->ring.kek_blob,
-		                         .blob_len = view->ring.kek_blob_len };
+					 .parent = &use->root,
+					 .blob = view->ring.kek_blob,
+					 .blob_len = view->ring.kek_blob_len };
 	memcpy(use->ring.id, view->ring.kek_id, HSM_ID_LEN);
 	use->version = (struct hsm_keyref){ .role = HSM_ROLE_VERSION,
-		                            .parent = wrapped ? &use->ring : NULL,
-		                            .blob = view->version.blob,
-		                            .blob_len = view->version.blob_len };
+					    .parent = wrapped ? &use->ring : NULL,
+					    .blob = view->version.blob,
+					    .blob_len = view->version.blob_len };
 	memcpy(use->version.id, view->version.pub.uid, HSM_ID_LEN);
 }
 
@@ -270,7 +276,7 @@ static clv_rc begin_or_end(struct api_use *use, const struct wanted *wanted, str
 }
 
 clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name, struct api_use *use,
-                       struct clv_err *err)
+		       struct clv_err *err)
 {
 	struct wanted wanted = { .name = name };
 
@@ -281,7 +287,7 @@ clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name, s
 }
 
 clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
-                      const uint8_t uid[CLV_UID_LEN], struct api_use *use, struct clv_err *err)
+		      const uint8_t uid[CLV_UID_LEN], struct api_use *use, struct clv_err *err)
 {
 	struct wanted wanted = { .name = name, .uid = uid, .slot = slot_of(uid, CLV_UID_LEN) };
 

@@ -13,7 +13,7 @@
 /* ---- looking ---- */
 
 static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name,
-                          struct clv_version *ret_version, struct clv_err *err)
+			  struct clv_version *ret_version, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct store_version row;
@@ -25,11 +25,11 @@ static clv_rc get_granted(struct clv_ctx *ctx, const struct clv_name *name,
 }
 
 clv_rc clv_version_get(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                       struct clv_version *ret_version, struct clv_err *err)
+		       struct clv_version *ret_version, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.get",
-		                          .resource = name };
+					  .resource = name };
 	struct clv_version version;
 	struct clv_name parsed;
 
@@ -41,7 +41,7 @@ clv_rc clv_version_get(struct clv_ctx *ctx, const struct clv_caller *who, const 
 }
 
 static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *key, uint64_t after,
-                           size_t limit, void **ret_versions, size_t *ret_n, struct clv_err *err)
+			   size_t limit, void **ret_versions, size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(clv_page_free) void *rows = NULL;
@@ -60,13 +60,13 @@ static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_name *key, uint
 }
 
 clv_rc clv_version_list(struct clv_ctx *ctx, const struct clv_caller *who, const char *key_name,
-                        uint64_t after, size_t limit, struct clv_version **ret_versions,
-                        size_t *ret_n, struct clv_err *err)
+			uint64_t after, size_t limit, struct clv_version **ret_versions,
+			size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	CLV_AUTO(clv_page_free) void *versions = NULL;
 	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.list",
-		                          .resource = key_name };
+					  .resource = key_name };
 	struct clv_name parsed;
 	size_t n = 0;
 	clv_rc rc;
@@ -86,8 +86,9 @@ clv_rc clv_version_list(struct clv_ctx *ctx, const struct clv_caller *who, const
  * Makes the flags in the token what the row's state asks for. The switch lock keeps two processes
  * from setting them crosswise; the row is read under it, so that the last state wins.
  */
-static clv_rc follow_state(struct api_worker *worker, const struct clv_grant *grant, struct hsm *hsm,
-                           const struct clv_name *name, int64_t row, struct clv_err *err)
+static clv_rc follow_state(struct api_worker *worker, const struct clv_grant *grant,
+			   struct hsm *hsm, const struct clv_name *name, int64_t row,
+			   struct clv_err *err)
 {
 	struct clv_deadline deadline = clv_deadline_in(worker->ctx->deadline_ms);
 	struct store_version version;
@@ -100,14 +101,15 @@ static clv_rc follow_state(struct api_worker *worker, const struct clv_grant *gr
 
 		rc = hsm_key_set_enabled(hsm, grant, version.pub.uid, enabled, err);
 		if (rc == CLV_OK)
-			rc = store_version_set_token_enabled(worker->store, grant, row, enabled, err);
+			rc = store_version_set_token_enabled(worker->store, grant, row, enabled,
+							     err);
 	}
 	inflight_unlock(worker->seat, INFLIGHT_SWITCH, row);
 	return rc;
 }
 
 clv_rc api_flags_recover(struct api_worker *worker, const char *location, struct hsm *hsm,
-                         struct clv_err *err)
+			 struct clv_err *err)
 {
 	const struct clv_grant *grant = clv_grant_system(CLV_SYSTEM_RECOVERY);
 	struct store_version rows[16];
@@ -115,8 +117,8 @@ clv_rc api_flags_recover(struct api_worker *worker, const char *location, struct
 	size_t n;
 
 	do {
-		CLV_TRY(store_version_list_pending(worker->store, location, CLV_ARRAY_LEN(rows), rows, &n,
-		                                   err));
+		CLV_TRY(store_version_list_pending(worker->store, location, CLV_ARRAY_LEN(rows),
+						   rows, &n, err));
 		for (size_t i = 0; i < n; i++) {
 			CLV_TRY(clv_name_parse(rows[i].pub.name, &name, err));
 			CLV_TRY(follow_state(worker, grant, hsm, &name, rows[i].row, err));
@@ -137,7 +139,7 @@ struct switching {
 
 /* Commits the new state; *ret_changed says whether there was something to commit. */
 static clv_rc commit(const struct switching *sw, struct api_worker *worker,
-                     struct store_version *ret_row, bool *ret_changed, struct clv_err *err)
+		     struct store_version *ret_row, bool *ret_changed, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct model_transition transition;
@@ -147,7 +149,8 @@ static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 	CLV_TRY(store_version_get(worker->store, sw->name, ret_row, err));
 	transition = model_state_transition(ret_row->pub.state, sw->verb);
 	if (transition.effect == MODEL_REFUSED)
-		return model_state_refuse_verb(ret_row->pub.name, ret_row->pub.state, sw->verb, err);
+		return model_state_refuse_verb(ret_row->pub.name, ret_row->pub.state, sw->verb,
+					       err);
 	*ret_changed = transition.effect == MODEL_CHANGES;
 	if (!*ret_changed)
 		return CLV_OK;
@@ -159,15 +162,15 @@ static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 		ret_row->pub.destroy_time = ret_row->pub.state_time + key.pub.destroy_delay;
 	}
 	snprintf(ret_row->pub.state_principal, sizeof ret_row->pub.state_principal, "%s",
-	         gate_principal(sw->grant));
+		 gate_principal(sw->grant));
 	snprintf(ret_row->pub.state_reason, sizeof ret_row->pub.state_reason, "%s",
-	         sw->reason != NULL ? sw->reason : "");
+		 sw->reason != NULL ? sw->reason : "");
 	return store_version_set_state(worker->store, sw->grant, ret_row, err);
 }
 
 /* Everybody is out. Wipe what this process has, and let the token's flags follow if it is there. */
 static void after_disable(const struct switching *sw, struct api_worker *worker,
-                          const struct store_version *row, struct clv_switch_report *report)
+			  const struct store_version *row, struct clv_switch_report *report)
 {
 	struct hsm *hsm = api_token_peek(sw->ctx, sw->name->location);
 	struct clv_err err;
@@ -182,13 +185,14 @@ static void after_disable(const struct switching *sw, struct api_worker *worker,
 		rc = follow_state(worker, sw->grant, hsm, sw->name, row->row, &err);
 	if (rc != CLV_OK) {
 		report->token_pending = true;
-		snprintf(report->token_pending_why, sizeof report->token_pending_why, "%.150s", err.text);
+		snprintf(report->token_pending_why, sizeof report->token_pending_why, "%.150s",
+			 err.text);
 	}
 }
 
 /* For a disable and for a destroy order: both end all use. */
 static clv_rc disable_granted(const struct switching *sw, struct clv_switch_report *report,
-                              struct clv_err *err)
+			      struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct clv_deadline deadline = clv_deadline_in(sw->ctx->deadline_ms);
@@ -206,12 +210,13 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
 	/* Also when it was disabled before: an earlier call may have given up waiting. */
 	rc = inflight_drain(worker->seat, row.row, deadline, &wait, &inside);
 	if (rc == CLV_E_DEADLINE_EXCEEDED)
-		return clv_fail(err, rc, "%s is disabled for new uses, but %s; %s, or end that process",
-				row.pub.name, inside.text,
-				sw->verb == MODEL_VERB_DISABLE
-					? "run the same command again to wait on"
-					: "it is DESTROY_SCHEDULED all the same: restore and disable it "
-					  "to wait on");
+		return clv_fail(
+			err, rc, "%s is disabled for new uses, but %s; %s, or end that process",
+			row.pub.name, inside.text,
+			sw->verb == MODEL_VERB_DISABLE
+				? "run the same command again to wait on"
+				: "it is DESTROY_SCHEDULED all the same: restore and disable it "
+				  "to wait on");
 	if (rc != CLV_OK) {
 		*err = inside;
 		return rc;
@@ -227,7 +232,7 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
  * version that the token refuses would be no use to anybody.
  */
 static clv_rc enable_resident(const struct switching *sw, struct api_worker *worker,
-                              struct store_version *row, bool *ret_changed, struct clv_err *err)
+			      struct store_version *row, bool *ret_changed, struct clv_err *err)
 {
 	struct clv_deadline deadline = clv_deadline_in(sw->ctx->deadline_ms);
 	struct clv_err ignored;
@@ -235,7 +240,8 @@ static clv_rc enable_resident(const struct switching *sw, struct api_worker *wor
 	clv_rc rc, off_rc;
 
 	if (row->pub.state == CLV_STATE_ENABLED && row->token_enabled)
-		return commit(sw, worker, row, ret_changed, err); /* nothing to set, so nothing to break */
+		return commit(sw, worker, row, ret_changed,
+			      err); /* nothing to set, so nothing to break */
 	CLV_TRY(api_token_get(worker, sw->name->location, &hsm, err));
 	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_SWITCH, row->row, &deadline, err));
 	rc = store_version_set_token_enabled(worker->store, sw->grant, row->row, true, err);
@@ -244,7 +250,8 @@ static clv_rc enable_resident(const struct switching *sw, struct api_worker *wor
 	if (rc == CLV_OK)
 		rc = commit(sw, worker, row, ret_changed, err);
 	inflight_unlock(worker->seat, INFLIGHT_SWITCH, row->row);
-	if (rc != CLV_OK) { /* off again; if that fails the row says so, and the next opening does it */
+	if (rc !=
+	    CLV_OK) { /* off again; if that fails the row says so, and the next opening does it */
 		off_rc = follow_state(worker, sw->grant, hsm, sw->name, row->row, &ignored);
 		(void) off_rc;
 	}
@@ -253,7 +260,7 @@ static clv_rc enable_resident(const struct switching *sw, struct api_worker *wor
 
 /* A restored version is disabled: nobody is inside, and the token's flags are off already. */
 static clv_rc restore_granted(const struct switching *sw, struct clv_switch_report *report,
-                              struct clv_err *err)
+			      struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct store_version row;
@@ -265,7 +272,7 @@ static clv_rc restore_granted(const struct switching *sw, struct clv_switch_repo
 }
 
 static clv_rc enable_granted(const struct switching *sw, struct clv_switch_report *report,
-                             struct clv_err *err)
+			     struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct store_version row;
@@ -285,7 +292,8 @@ static clv_rc enable_granted(const struct switching *sw, struct clv_switch_repor
 
 static const struct {
 	const char *permission;
-	clv_rc (*run)(const struct switching *sw, struct clv_switch_report *report, struct clv_err *err);
+	clv_rc (*run)(const struct switching *sw, struct clv_switch_report *report,
+		      struct clv_err *err);
 } verbs[MODEL_VERB_COUNT] = {
 	[MODEL_VERB_ENABLE] = { "cloudkms.cryptoKeyVersions.update", enable_granted },
 	[MODEL_VERB_DISABLE] = { "cloudkms.cryptoKeyVersions.update", disable_granted },
@@ -294,14 +302,14 @@ static const struct {
 };
 
 static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                             const char *reason, enum model_verb verb,
-                             struct clv_switch_report *ret_report, struct clv_err *err)
+			     const char *reason, enum model_verb verb,
+			     struct clv_switch_report *ret_report, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = verbs[verb].permission,
-		                          .resource = name,
-		                          .reason = reason,
-		                          .change = true };
+					  .resource = name,
+					  .reason = reason,
+					  .change = true };
 	struct clv_switch_report report = { 0 };
 	struct switching sw = { .ctx = ctx, .reason = reason, .verb = verb };
 	struct clv_name parsed;
@@ -309,8 +317,8 @@ static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, 
 
 	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_VERSION, &parsed, err));
 	if (reason != NULL && strlen(reason) >= CLV_REASON_MAX)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "the reason is too long: at most %d bytes",
-		                CLV_REASON_MAX - 1);
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"the reason is too long: at most %d bytes", CLV_REASON_MAX - 1);
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	sw.grant = grant;
 	sw.name = &parsed;
@@ -321,29 +329,29 @@ static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, 
 }
 
 clv_rc clv_version_disable(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                           const char *reason, struct clv_switch_report *ret_report,
-                           struct clv_err *err)
+			   const char *reason, struct clv_switch_report *ret_report,
+			   struct clv_err *err)
 {
 	return switch_version(ctx, who, name, reason, MODEL_VERB_DISABLE, ret_report, err);
 }
 
 clv_rc clv_version_enable(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                          const char *reason, struct clv_switch_report *ret_report,
-                          struct clv_err *err)
+			  const char *reason, struct clv_switch_report *ret_report,
+			  struct clv_err *err)
 {
 	return switch_version(ctx, who, name, reason, MODEL_VERB_ENABLE, ret_report, err);
 }
 
 clv_rc clv_version_destroy(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                           const char *reason, struct clv_switch_report *ret_report,
-                           struct clv_err *err)
+			   const char *reason, struct clv_switch_report *ret_report,
+			   struct clv_err *err)
 {
 	return switch_version(ctx, who, name, reason, MODEL_VERB_DESTROY, ret_report, err);
 }
 
 clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                           const char *reason, struct clv_switch_report *ret_report,
-                           struct clv_err *err)
+			   const char *reason, struct clv_switch_report *ret_report,
+			   struct clv_err *err)
 {
 	return switch_version(ctx, who, name, reason, MODEL_VERB_RESTORE, ret_report, err);
 }
@@ -351,8 +359,8 @@ clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_caller *who, co
 /* ---- the next version ---- */
 
 static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *grant,
-                           const struct clv_name *key_name, struct api_intent *intent,
-                           uint64_t *ret_number, struct clv_err *err)
+			   const struct clv_name *key_name, struct api_intent *intent,
+			   uint64_t *ret_number, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct store_version version;
@@ -362,12 +370,12 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 	CLV_TRY(api_version_make(worker, grant, key_name, &key.pub, &version, intent, err));
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
 	return store_version_add(worker->store, grant, key_name, &version,
-	                         intent->noted ? intent->row.id : NULL, ret_number, err);
+				 intent->noted ? intent->row.id : NULL, ret_number, err);
 }
 
 static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
-                             const struct clv_name *key_name, struct clv_version *ret_version,
-                             struct clv_err *err)
+			     const struct clv_name *key_name, struct clv_version *ret_version,
+			     struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	struct clv_name name = *key_name;
@@ -386,12 +394,12 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 }
 
 clv_rc clv_version_create(struct clv_ctx *ctx, const struct clv_caller *who, const char *key_name,
-                          struct clv_version *ret_version, struct clv_err *err)
+			  struct clv_version *ret_version, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.create",
-		                          .resource = key_name,
-		                          .change = true };
+					  .resource = key_name,
+					  .change = true };
 	struct clv_version version = { 0 };
 	struct clv_name parsed;
 	clv_rc rc;

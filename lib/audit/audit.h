@@ -42,7 +42,7 @@ CLV_DEFINE_AUTO(struct audit, audit_close);
  * again where possible, so that the log stays readable.
  */
 CLV_MUST_USE clv_rc audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
-                                 struct clv_err *err);
+				 struct clv_err *err);
 
 uint64_t audit_size(struct audit *audit); /* bytes in the log now; 0 when it cannot be told */
 

@@ -34,7 +34,7 @@ unsigned clv_deadline_left_ms(struct clv_deadline deadline)
 struct timespec clv_deadline_timespec(struct clv_deadline deadline)
 {
 	return (struct timespec){ .tv_sec = deadline.at_ns / CLV_NS_PER_S,
-		                  .tv_nsec = deadline.at_ns % CLV_NS_PER_S };
+				  .tv_nsec = deadline.at_ns % CLV_NS_PER_S };
 }
 
 void clv_cond_init(pthread_cond_t *cond)

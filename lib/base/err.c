@@ -76,6 +76,7 @@ clv_rc clv_fail_errno(struct clv_err *err, clv_rc rc, int errnum, const char *fm
 	vsnprintf(err->text, sizeof err->text, fmt, ap);
 	va_end(ap);
 	used = strlen(err->text);
-	snprintf(err->text + used, sizeof err->text - used, ": %s", strerror_r(errnum, why, sizeof why));
+	snprintf(err->text + used, sizeof err->text - used, ": %s",
+		 strerror_r(errnum, why, sizeof why));
 	return rc;
 }

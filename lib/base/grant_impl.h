@@ -8,13 +8,13 @@
 #include "lib/base/grant.h"
 
 struct clv_grant {
-	const char *reason;    /* system grants: why; NULL for a caller's */
-	const char *principal; /* borrowed: who asked */
+	const char *reason;     /* system grants: why; NULL for a caller's */
+	const char *principal;  /* borrowed: who asked */
 	const char *permission; /* static: what was asked, e.g. "cloudkms.keyRings.create" */
-	const char *resource;  /* borrowed: on what */
-	const char *rule;      /* static: the rule that allowed it */
-	int64_t time;          /* ns since 1970: when it was allowed */
-	uint64_t request;      /* ties the audit entry to the answer */
+	const char *resource;   /* borrowed: on what */
+	const char *rule;       /* static: the rule that allowed it */
+	int64_t time;           /* ns since 1970: when it was allowed */
+	uint64_t request;       /* ties the audit entry to the answer */
 };
 
 #endif

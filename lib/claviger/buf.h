@@ -25,9 +25,10 @@ struct clv_buf {
 
 /* Appends. On failure the buffer is as before. Errors: CLV_E_RESOURCE_EXHAUSTED. */
 CLV_MUST_USE clv_rc clv_buf_add(struct clv_buf *buf, const void *bytes, size_t len,
-                                struct clv_err *err);
+				struct clv_err *err);
 
-/* Makes room for `more` bytes after `len` without using it yet. Errors: CLV_E_RESOURCE_EXHAUSTED. */
+/* Makes room for `more` bytes after `len` without using it yet. Errors: CLV_E_RESOURCE_EXHAUSTED.
+ */
 CLV_MUST_USE clv_rc clv_buf_reserve(struct clv_buf *buf, size_t more, struct clv_err *err);
 
 /* Frees the bytes and empties the buffer. */

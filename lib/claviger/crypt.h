@@ -7,8 +7,8 @@
 #include <claviger/key.h>
 #include <claviger/secret.h>
 
-#define CLV_PLAINTEXT_MAX 65536 /* bytes */
-#define CLV_AAD_MAX 65536       /* bytes */
+#define CLV_PLAINTEXT_MAX 65536                      /* bytes */
+#define CLV_AAD_MAX 65536                            /* bytes */
 #define CLV_CIPHERTEXT_MAX (CLV_PLAINTEXT_MAX + 256) /* bytes: CLV1 adds far less */
 
 /*
@@ -23,9 +23,9 @@
  * primary; CLV_E_INVALID_ARGUMENT too long; CLV_E_ABORTED the primary changed meanwhile.
  */
 CLV_MUST_USE clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                                struct clv_bytes plaintext, struct clv_bytes aad,
-                                struct clv_buf *ret_ciphertext, char ret_version[CLV_NAME_MAX],
-                                struct clv_err *err);
+				struct clv_bytes plaintext, struct clv_bytes aad,
+				struct clv_buf *ret_ciphertext, char ret_version[CLV_NAME_MAX],
+				struct clv_err *err);
 
 /*
  * Decrypts what clv_encrypt() made under the key `name`; the ciphertext says which version.
@@ -35,8 +35,8 @@ CLV_MUST_USE clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *wh
  * belongs to another key; CLV_E_FAILED_PRECONDITION its version is not enabled.
  */
 CLV_MUST_USE clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                                struct clv_bytes ciphertext, struct clv_bytes aad,
-                                struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
-                                struct clv_err *err);
+				struct clv_bytes ciphertext, struct clv_bytes aad,
+				struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
+				struct clv_err *err);
 
 #endif

@@ -17,7 +17,8 @@ struct clv_ctx;
 
 /* Who asks. Borrowed for the length of the call. */
 struct clv_caller {
-	const char *principal; /* "user:ada", "serviceAccount:..."; authenticated by whoever fills it in */
+	const char *principal; /* "user:ada", "serviceAccount:..."; authenticated by whoever fills
+				  it in */
 };
 
 /* How to make a home. Borrowed for the length of the call. */
@@ -39,7 +40,8 @@ CLV_MUST_USE clv_rc clv_home_create(const struct clv_home_options *options, stru
 struct clv_ctx_options {
 	const char *home;
 	unsigned deadline_ms;  /* longest wait for a lock, a session or those inside; 0: 10,000 */
-	unsigned max_sessions; /* PKCS#11 sessions for each token; 0: 16, never above the token's limit */
+	unsigned max_sessions; /* PKCS#11 sessions for each token; 0: 16, never above the token's
+				  limit */
 	bool allow_unlocked_memory;
 };
 
@@ -52,9 +54,10 @@ struct clv_ctx_options {
  *         CLV_E_RESOURCE_EXHAUSTED memory cannot be locked; CLV_E_UNAVAILABLE.
  */
 CLV_MUST_USE clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_ctx,
-                                 struct clv_err *err);
+				 struct clv_err *err);
 
-/* Logs out of the tokens and closes everything. No call may be under way. NULL is fine; returns NULL. */
+/* Logs out of the tokens and closes everything. No call may be under way. NULL is fine; returns
+ * NULL. */
 struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx);
 
 /* The project of the home, borrowed until clv_ctx_free(). */

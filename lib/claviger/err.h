@@ -19,9 +19,9 @@ enum clv_domain { CLV_DOM_NONE, CLV_DOM_PKCS11, CLV_DOM_SQLITE, CLV_DOM_OPENSSL,
  * logged, printed and sent over the wire. It may hold labels, numbers and names.
  */
 struct clv_err {
-	const char *op;       /* static string, e.g. "C_WrapKey"; NULL if none */
+	const char *op; /* static string, e.g. "C_WrapKey"; NULL if none */
 	enum clv_domain domain;
-	unsigned long native; /* CK_RV, SQLite code, errno ...; 0 if none */
+	unsigned long native;        /* CK_RV, SQLite code, errno ...; 0 if none */
 	char text[CLV_ERR_TEXT_MAX]; /* NUL-terminated, English, no trailing newline */
 };
 

@@ -37,10 +37,12 @@ enum clv_state {
 	CLV_STATE_DESTROY_SCHEDULED = 4,
 };
 
-/* Where the key material lives: wrapped in the catalogue, or as an object of its own in the token. */
+/* Where the key material lives: wrapped in the catalogue, or as an object of its own in the token.
+ */
 enum clv_residency { CLV_RESIDENCY_WRAPPED = 1, CLV_RESIDENCY_TOKEN = 2 };
 
-/* Cloud KMS's names ("ENCRYPT_DECRYPT", "ENABLED" ...), static; "UNKNOWN" for a number out of range. */
+/* Cloud KMS's names ("ENCRYPT_DECRYPT", "ENABLED" ...), static; "UNKNOWN" for a number out of
+ * range. */
 const char *clv_purpose_name(enum clv_purpose purpose);
 const char *clv_algorithm_name(enum clv_algorithm algorithm);
 const char *clv_protection_name(enum clv_protection protection);
@@ -75,10 +77,10 @@ struct clv_version {
 	enum clv_algorithm algorithm;
 	enum clv_protection protection;
 	enum clv_residency residency;
-	uint8_t uid[CLV_UID_LEN]; /* names the version in ciphertexts */
-	int64_t create_time;      /* ns since 1970 */
-	int64_t generate_time;    /* ns since 1970 */
-	int64_t state_time;       /* ns since 1970: when the present state began */
+	uint8_t uid[CLV_UID_LEN];                /* names the version in ciphertexts */
+	int64_t create_time;                     /* ns since 1970 */
+	int64_t generate_time;                   /* ns since 1970 */
+	int64_t state_time;                      /* ns since 1970: when the present state began */
 	char state_principal[CLV_PRINCIPAL_MAX]; /* who put it there */
 	char state_reason[CLV_REASON_MAX];       /* why, may be empty */
 	int64_t destroy_time;       /* ns since 1970: when it is due; 0: not scheduled */
@@ -90,13 +92,13 @@ struct clv_version {
  * Errors: CLV_E_NOT_FOUND no such location; CLV_E_ALREADY_EXISTS.
  */
 CLV_MUST_USE clv_rc clv_key_ring_create(struct clv_ctx *ctx, const struct clv_caller *who,
-                                        const char *name, struct clv_key_ring *ret_ring,
-                                        struct clv_err *err);
+					const char *name, struct clv_key_ring *ret_ring,
+					struct clv_err *err);
 
 /* Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc clv_key_ring_get(struct clv_ctx *ctx, const struct clv_caller *who,
-                                     const char *name, struct clv_key_ring *ret_ring,
-                                     struct clv_err *err);
+				     const char *name, struct clv_key_ring *ret_ring,
+				     struct clv_err *err);
 
 /*
  * One page of a location's key rings, in order of their ids, starting behind the id `after`
@@ -105,9 +107,9 @@ CLV_MUST_USE clv_rc clv_key_ring_get(struct clv_ctx *ctx, const struct clv_calle
  * is NULL when *ret_n is 0.
  */
 CLV_MUST_USE clv_rc clv_key_ring_list(struct clv_ctx *ctx, const struct clv_caller *who,
-                                      const char *location_name, const char *after, size_t limit,
-                                      struct clv_key_ring **ret_rings, size_t *ret_n,
-                                      struct clv_err *err);
+				      const char *location_name, const char *after, size_t limit,
+				      struct clv_key_ring **ret_rings, size_t *ret_n,
+				      struct clv_err *err);
 
 /* How a key is to be made. */
 struct clv_key_options {
@@ -127,29 +129,29 @@ struct clv_key_options {
  * Errors: CLV_E_NOT_FOUND no such key ring; CLV_E_ALREADY_EXISTS.
  */
 CLV_MUST_USE clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who,
-                                   const char *name, const struct clv_key_options *options,
-                                   struct clv_key *ret_key, struct clv_err *err);
+				   const char *name, const struct clv_key_options *options,
+				   struct clv_key *ret_key, struct clv_err *err);
 
 /* Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc clv_key_get(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-                                struct clv_key *ret_key, struct clv_err *err);
+				struct clv_key *ret_key, struct clv_err *err);
 
 /* One page of a key ring's keys: as clv_key_ring_list(). */
 CLV_MUST_USE clv_rc clv_key_list(struct clv_ctx *ctx, const struct clv_caller *who,
-                                 const char *ring_name, const char *after, size_t limit,
-                                 struct clv_key **ret_keys, size_t *ret_n, struct clv_err *err);
+				 const char *ring_name, const char *after, size_t limit,
+				 struct clv_key **ret_keys, size_t *ret_n, struct clv_err *err);
 
 /* Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc clv_version_get(struct clv_ctx *ctx, const struct clv_caller *who,
-                                    const char *name, struct clv_version *ret_version,
-                                    struct clv_err *err);
+				    const char *name, struct clv_version *ret_version,
+				    struct clv_err *err);
 
 /* One page of a key's versions in numeric order, behind number `after` (0: from the first):
  * otherwise as clv_key_ring_list(). */
 CLV_MUST_USE clv_rc clv_version_list(struct clv_ctx *ctx, const struct clv_caller *who,
-                                     const char *key_name, uint64_t after, size_t limit,
-                                     struct clv_version **ret_versions, size_t *ret_n,
-                                     struct clv_err *err);
+				     const char *key_name, uint64_t after, size_t limit,
+				     struct clv_version **ret_versions, size_t *ret_n,
+				     struct clv_err *err);
 
 /* What a change of state waited for. Plain data. */
 struct clv_switch_report {
@@ -157,7 +159,7 @@ struct clv_switch_report {
 	bool changed;               /* false: it was in that state before */
 	int64_t waited_ns;          /* for uses that had begun before the change */
 	unsigned holders;           /* processes that were inside when the wait began */
-	bool token_pending;         /* TOKEN residency: the token's own flags follow when it is back */
+	bool token_pending; /* TOKEN residency: the token's own flags follow when it is back */
 	char token_pending_why[160];
 };
 
@@ -169,30 +171,30 @@ struct clv_switch_report {
  * CLV_E_UNAVAILABLE nothing was changed.
  */
 CLV_MUST_USE clv_rc clv_version_disable(struct clv_ctx *ctx, const struct clv_caller *who,
-                                        const char *name, const char *reason,
-                                        struct clv_switch_report *ret_report, struct clv_err *err);
+					const char *name, const char *reason,
+					struct clv_switch_report *ret_report, struct clv_err *err);
 
 /* Enables a version again; running processes can use it at once. `reason` may be NULL.
  * Errors: CLV_E_NOT_FOUND; CLV_E_UNAVAILABLE a TOKEN-resident version needs its token for this. */
 CLV_MUST_USE clv_rc clv_version_enable(struct clv_ctx *ctx, const struct clv_caller *who,
-                                       const char *name, const char *reason,
-                                       struct clv_switch_report *ret_report, struct clv_err *err);
+				       const char *name, const char *reason,
+				       struct clv_switch_report *ret_report, struct clv_err *err);
 
 /*
  * Makes the key's next version, ENABLED; it does not become the primary. Numbers grow by one and
  * are never used again. Errors: CLV_E_NOT_FOUND.
  */
 CLV_MUST_USE clv_rc clv_version_create(struct clv_ctx *ctx, const struct clv_caller *who,
-                                       const char *key_name, struct clv_version *ret_version,
-                                       struct clv_err *err);
+				       const char *key_name, struct clv_version *ret_version,
+				       struct clv_err *err);
 
 /*
  * Makes an ENABLED version the key's primary: what is encrypted from now on is encrypted with it.
  * Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION it is not enabled.
  */
 CLV_MUST_USE clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_caller *who,
-                                        const char *key_name, uint64_t number,
-                                        struct clv_key *ret_key, struct clv_err *err);
+					const char *key_name, uint64_t number,
+					struct clv_key *ret_key, struct clv_err *err);
 
 /*
  * Orders the end of a version: it is DESTROY_SCHEDULED at once, and unusable as after
@@ -201,14 +203,14 @@ CLV_MUST_USE clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_ca
  * neither enabled nor disabled.
  */
 CLV_MUST_USE clv_rc clv_version_destroy(struct clv_ctx *ctx, const struct clv_caller *who,
-                                        const char *name, const char *reason,
-                                        struct clv_switch_report *ret_report, struct clv_err *err);
+					const char *name, const char *reason,
+					struct clv_switch_report *ret_report, struct clv_err *err);
 
 /* Takes the order back: the version is DISABLED. Errors: CLV_E_NOT_FOUND;
  * CLV_E_FAILED_PRECONDITION it is not DESTROY_SCHEDULED. */
 CLV_MUST_USE clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_caller *who,
-                                        const char *name, const char *reason,
-                                        struct clv_switch_report *ret_report, struct clv_err *err);
+					const char *name, const char *reason,
+					struct clv_switch_report *ret_report, struct clv_err *err);
 
 /* What clv_maintain() did. Plain data. */
 struct clv_maintain_report {
@@ -223,7 +225,7 @@ struct clv_maintain_report {
  * next call and counted. Errors: only what keeps it from looking.
  */
 CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
-                                 struct clv_maintain_report *ret_report, struct clv_err *err);
+				 struct clv_maintain_report *ret_report, struct clv_err *err);
 
 /* Ends a page of any of the lists above. NULL is fine. Returns NULL. */
 void *clv_page_free(void *page);

@@ -37,11 +37,12 @@ struct clv_name {
  * Takes a name apart and checks every id in it.
  * Errors: CLV_E_INVALID_ARGUMENT, naming the part that is wrong and what it must look like.
  */
-CLV_MUST_USE clv_rc clv_name_parse(const char *text, struct clv_name *ret_name, struct clv_err *err);
+CLV_MUST_USE clv_rc clv_name_parse(const char *text, struct clv_name *ret_name,
+				   struct clv_err *err);
 
 /* The same, and refuses a name of another kind. */
 CLV_MUST_USE clv_rc clv_name_parse_kind(const char *text, enum clv_name_kind kind,
-                                        struct clv_name *ret_name, struct clv_err *err);
+					struct clv_name *ret_name, struct clv_err *err);
 
 /* Writes the name down to `kind` (<= name->kind) and returns `buf`. */
 char *clv_name_format(const struct clv_name *name, enum clv_name_kind kind, char buf[CLV_NAME_MAX]);

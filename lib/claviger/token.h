@@ -5,8 +5,8 @@
 
 #include <claviger/key.h>
 
-#define CLV_URI_MAX 1024       /* bytes of a PKCS#11 URI (RFC 7512), with the final NUL */
-#define CLV_PEM_MAX 1024       /* bytes, with the final NUL */
+#define CLV_URI_MAX 1024 /* bytes of a PKCS#11 URI (RFC 7512), with the final NUL */
+#define CLV_PEM_MAX 1024 /* bytes, with the final NUL */
 #define CLV_PROBE_ROWS_MAX 128
 
 /* Plain data, no ownership. */
@@ -25,7 +25,8 @@ struct clv_token {
 	char label[33];
 	char manufacturer[33];
 	char model[17];
-	char log_key_pem[CLV_PEM_MAX]; /* public half of the location's log key (SubjectPublicKeyInfo) */
+	char log_key_pem[CLV_PEM_MAX]; /* public half of the location's log key
+					  (SubjectPublicKeyInfo) */
 	int64_t attach_time;           /* ns since 1970 */
 };
 
@@ -39,8 +40,8 @@ struct clv_token {
  * CLV_E_UNAVAILABLE.
  */
 CLV_MUST_USE clv_rc clv_location_create(struct clv_ctx *ctx, const struct clv_caller *who,
-                                        const char *location_name, const char *uri,
-                                        struct clv_location *ret_location, struct clv_err *err);
+					const char *location_name, const char *uri,
+					struct clv_location *ret_location, struct clv_err *err);
 
 /*
  * Initialises a new SoftHSM token in the home, with random PINs in files of mode 0600, and makes a
@@ -48,26 +49,26 @@ CLV_MUST_USE clv_rc clv_location_create(struct clv_ctx *ctx, const struct clv_ca
  * `module` is SoftHSM's library, NULL for the one found at build time.
  */
 CLV_MUST_USE clv_rc clv_location_create_softhsm(struct clv_ctx *ctx, const struct clv_caller *who,
-                                                const char *location_name, const char *module,
-                                                struct clv_location *ret_location,
-                                                struct clv_err *err);
+						const char *location_name, const char *module,
+						struct clv_location *ret_location,
+						struct clv_err *err);
 
 /* Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc clv_location_get(struct clv_ctx *ctx, const struct clv_caller *who,
-                                     const char *location_name, struct clv_location *ret_location,
-                                     struct clv_err *err);
+				     const char *location_name, struct clv_location *ret_location,
+				     struct clv_err *err);
 
 /* One page of the home's locations: as clv_key_ring_list(). */
 CLV_MUST_USE clv_rc clv_location_list(struct clv_ctx *ctx, const struct clv_caller *who,
-                                      const char *project_name, const char *after, size_t limit,
-                                      struct clv_location **ret_locations, size_t *ret_n,
-                                      struct clv_err *err);
+				      const char *project_name, const char *after, size_t limit,
+				      struct clv_location **ret_locations, size_t *ret_n,
+				      struct clv_err *err);
 
 /* The tokens attached to a location, or to all (NULL), as the catalogue has them: asks no token.
  * *ret_tokens is ended with clv_page_free(). */
 CLV_MUST_USE clv_rc clv_token_list(struct clv_ctx *ctx, const struct clv_caller *who,
-                                   const char *location_name, struct clv_token **ret_tokens,
-                                   size_t *ret_n, struct clv_err *err);
+				   const char *location_name, struct clv_token **ret_tokens,
+				   size_t *ret_n, struct clv_err *err);
 
 /* What trying something on a token gave. */
 enum clv_probe_result {
@@ -76,10 +77,12 @@ enum clv_probe_result {
 	CLV_PROBE_DIFFERS, /* tried, works in another way: see the note */
 	CLV_PROBE_UNTRIED, /* could not be tried here: see the note */
 };
-const char *clv_probe_result_name(enum clv_probe_result result); /* "yes" "no" "differs" "untried" */
+const char *
+clv_probe_result_name(enum clv_probe_result result); /* "yes" "no" "differs" "untried" */
 
 struct clv_probe_row {
-	char topic[16]; /* "wrap", "gcm", "oaep", "keys", "protects", "limits", "mechanism", "object" ... */
+	char topic[16]; /* "wrap", "gcm", "oaep", "keys", "protects", "limits", "mechanism",
+			   "object" ... */
 	char name[64];
 	enum clv_probe_result result;
 	char note[160]; /* may be empty */
@@ -108,15 +111,15 @@ struct clv_probe {
  * Errors: CLV_E_INVALID_ARGUMENT; CLV_E_NOT_FOUND; CLV_E_UNAVAILABLE (PIN refused, token away ...).
  */
 CLV_MUST_USE clv_rc clv_token_probe(const char *uri, bool allow_unlocked_memory,
-                                    struct clv_probe *ret_probe, struct clv_err *err);
+				    struct clv_probe *ret_probe, struct clv_err *err);
 
 /*
  * Opens the token of a location and looks at our objects on it: root, seal key, log key, anchors
  * (topic "object"), what the token enforces ("protects") and what it cannot stop ("trust").
  */
 CLV_MUST_USE clv_rc clv_token_status(struct clv_ctx *ctx, const struct clv_caller *who,
-                                     const char *location_name, struct clv_probe *ret_probe,
-                                     struct clv_err *err);
+				     const char *location_name, struct clv_probe *ret_probe,
+				     struct clv_err *err);
 
 /* One location in a status report. Plain data. */
 struct clv_status_location {
@@ -124,11 +127,12 @@ struct clv_status_location {
 	char token_label[33];
 	char token_serial[17];
 	unsigned n_tokens;
-	clv_rc token_rc;       /* CLV_OK: the token answers and the root is there */
-	char token_text[160];  /* why not, otherwise */
+	clv_rc token_rc;      /* CLV_OK: the token answers and the root is there */
+	char token_text[160]; /* why not, otherwise */
 	uint64_t n_key_rings, n_keys, n_versions_enabled, n_versions_disabled;
 	uint64_t n_versions_scheduled, n_versions_destroyed;
-	uint64_t n_token_pending; /* versions whose flags in the token do not follow their state yet */
+	uint64_t n_token_pending; /* versions whose flags in the token do not follow their state yet
+				   */
 };
 
 /* The state of a home. Plain data; `locations` is owned, end the whole with clv_status_done(). */
@@ -143,7 +147,7 @@ struct clv_status {
 	size_t n_locations;
 };
 CLV_MUST_USE clv_rc clv_status_get(struct clv_ctx *ctx, const struct clv_caller *who,
-                                   struct clv_status *ret_status, struct clv_err *err);
+				   struct clv_status *ret_status, struct clv_err *err);
 void clv_status_done(struct clv_status *status);
 
 #endif

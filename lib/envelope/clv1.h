@@ -13,12 +13,12 @@
 #include <claviger/key.h>
 
 #define CLV1_MAGIC 0xC1
-#define CLV1_IV_MIN 12  /* bytes */
-#define CLV1_IV_MAX 16  /* bytes */
-#define CLV1_TAG_LEN 16 /* bytes */
-#define CLV1_HEADER_MAX (2 + CLV_UID_LEN + CLV1_IV_MAX)   /* bytes before the ciphertext */
+#define CLV1_IV_MIN 12                                     /* bytes */
+#define CLV1_IV_MAX 16                                     /* bytes */
+#define CLV1_TAG_LEN 16                                    /* bytes */
+#define CLV1_HEADER_MAX (2 + CLV_UID_LEN + CLV1_IV_MAX)    /* bytes before the ciphertext */
 #define CLV1_OVERHEAD_MAX (CLV1_HEADER_MAX + CLV1_TAG_LEN) /* bytes over the plaintext */
-#define CLV1_AAD_LEN 32 /* bytes of what the token gets as AAD */
+#define CLV1_AAD_LEN 32                                    /* bytes of what the token gets as AAD */
 
 /* A CLV1 ciphertext taken apart; views into the bytes given. */
 struct clv1 {
@@ -32,7 +32,7 @@ CLV_MUST_USE clv_rc clv1_parse(struct clv_bytes bytes, struct clv1 *ret_parts, s
 
 /* Appends the header (all before the ciphertext) to `buf`. Errors: CLV_E_RESOURCE_EXHAUSTED. */
 CLV_MUST_USE clv_rc clv1_add_header(struct clv_buf *buf, const uint8_t uid[CLV_UID_LEN],
-                                    struct clv_bytes iv, struct clv_err *err);
+				    struct clv_bytes iv, struct clv_err *err);
 
 /*
  * What the token gets as AAD:
@@ -41,7 +41,7 @@ CLV_MUST_USE clv_rc clv1_add_header(struct clv_buf *buf, const uint8_t uid[CLV_U
  * Errors: CLV_E_INTERNAL OpenSSL failed.
  */
 CLV_MUST_USE clv_rc clv1_aad(const uint8_t uid[CLV_UID_LEN], const char *key_name,
-                             struct clv_bytes caller_aad, uint8_t ret_aad[CLV1_AAD_LEN],
-                             struct clv_err *err);
+			     struct clv_bytes caller_aad, uint8_t ret_aad[CLV1_AAD_LEN],
+			     struct clv_err *err);
 
 #endif

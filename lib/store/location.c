@@ -104,7 +104,8 @@ clv_rc store_location_add(struct store *store, const struct clv_grant *grant,
 	CLV_TRY(store_require_new(store, &name, CLV_NAME_LOCATION, &place, err));
 	CLV_TRY(insert_location(store, location, &row, err));
 	rc = insert_token(store, row, token, err);
-	if (rc != CLV_OK && err->domain == CLV_DOM_SQLITE && err->native == SQLITE_CONSTRAINT_UNIQUE)
+	if (rc != CLV_OK && err->domain == CLV_DOM_SQLITE &&
+	    err->native == SQLITE_CONSTRAINT_UNIQUE)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"token '%s' (serial %s) serves another location already; "
 				"a token serves one location",

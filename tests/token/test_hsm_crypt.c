@@ -364,7 +364,8 @@ int main(void)
 		token_test(cut_and_longer_data_is_refused),
 		token_test(another_iv_length_is_refused),
 		token_test(bad_data_opens_no_breaker),
-		token_test(good_data_right_after_bad_data_is_not_called_bad_when_the_token_goes_sick),
+		token_test(
+			good_data_right_after_bad_data_is_not_called_bad_when_the_token_goes_sick),
 		token_test(good_data_on_a_sick_token_is_unavailable),
 		token_test(a_token_that_writes_its_iv_back_works),
 		token_test(a_token_that_appends_its_iv_works),

@@ -63,7 +63,8 @@ static void unhex_takes_both_cases(void **state)
 
 static void unhex_refuses_what_is_not_that_many_digits(void **state)
 {
-	static const char *const wrong[] = { "", "a", "abc", "abcde", "abc ", "0xab", "abcg", " abcd", "-1ab" };
+	static const char *const wrong[] = { "",     "a",    "abc",   "abcde", "abc ",
+					     "0xab", "abcg", " abcd", "-1ab" };
 	uint8_t got[2];
 
 	(void) state;
