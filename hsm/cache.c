@@ -296,10 +296,7 @@ static clv_rc unwrap_key(struct hsm *hsm, const struct hsm_keyref *key, struct h
 	hsm_cache_bury(keeper);
 	atomic_fetch_add(&hsm->unwraps, 1);
 	rc = hsm_unwrap(keeper, key->role, parent.handle, blob, &entry->handle, err);
-	if (rc != CLV_OK && err->domain == CLV_DOM_PKCS11 &&
-	    hsm_rv_class(err->native) == HSM_CLASS_HANDLE)
-		hsm_key_forget(&parent);
-	CLV_TRY(rc);
+	CLV_TRY(hsm_pin_judge(&parent, rc, err));
 	entry->keeper = keeper;
 	entry->keeper_serial = atomic_load(&keeper->serial);
 	entry->epoch = keeper->epoch;
@@ -356,7 +353,12 @@ void hsm_key_unpin(struct hsm_pin *pin)
 
 bool hsm_key_fresh(const struct hsm_pin *pin)
 {
-	return fresh(pin->hsm, pin->entry);
+	bool is_fresh;
+
+	pthread_mutex_lock(&pin->hsm->cache.lock); /* another user may just forget it */
+	is_fresh = fresh(pin->hsm, pin->entry);
+	pthread_mutex_unlock(&pin->hsm->cache.lock);
+	return is_fresh;
 }
 
 void hsm_key_forget(struct hsm_pin *pin)
@@ -371,6 +373,26 @@ void hsm_key_forget(struct hsm_pin *pin)
 	if (!entry->gone)
 		remove_locked(&pin->hsm->cache, entry);
 	pthread_mutex_unlock(&pin->hsm->cache.lock);
+}
+
+CK_RV hsm_pin_rv(const struct hsm_pin *pin, CK_RV rv)
+{
+	if (rv == CKR_KEY_FUNCTION_NOT_PERMITTED && pin->entry->keeper != NULL && !hsm_key_fresh(pin))
+		return CKR_KEY_HANDLE_INVALID;
+	return rv;
+}
+
+clv_rc hsm_pin_judge(struct hsm_pin *pin, clv_rc rc, struct clv_err *err)
+{
+	CK_RV rv;
+
+	if (rc == CLV_OK || err->domain != CLV_DOM_PKCS11)
+		return rc;
+	rv = hsm_pin_rv(pin, err->native);
+	if (hsm_rv_class(rv) != HSM_CLASS_HANDLE)
+		return rc;
+	hsm_key_forget(pin);
+	return hsm_fail(err, err->op, rv);
 }
 
 void hsm_key_evict(struct hsm *hsm, const uint8_t id[HSM_ID_LEN])

@@ -250,7 +250,7 @@ static clv_rc crypt_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 				  &len, &op);
 	if (rv == CKR_OK && !hsm_key_fresh(&pin)) /* its number may have been another key's */
 		rv = CKR_KEY_HANDLE_INVALID;
-	return rv == CKR_OK ? CLV_OK : judge(session, &pin, work, op, rv, err);
+	return rv == CKR_OK ? CLV_OK : judge(session, &pin, work, op, hsm_pin_rv(&pin, rv), err);
 }
 
 clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,

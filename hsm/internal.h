@@ -282,6 +282,15 @@ bool hsm_key_fresh(const struct hsm_pin *pin);
 /* The key's handle turned out to be dead: forget it, so that the next pin looks again. */
 void hsm_key_forget(struct hsm_pin *pin);
 
+/*
+ * What `rv` says of a pinned key. While another thread closes its keeper, SoftHSM answers that the
+ * key may not be used: it is lost, not forbidden.
+ */
+CK_RV hsm_pin_rv(const struct hsm_pin *pin, CK_RV rv);
+
+/* The same for a failed piece of work with a parent key, which is forgotten when it is lost. */
+CLV_MUST_USE clv_rc hsm_pin_judge(struct hsm_pin *pin, clv_rc rc, struct clv_err *err);
+
 /* Destroys what was evicted, with this session. Cheap when there is nothing. */
 void hsm_cache_bury(struct hsm_session *session);
 

@@ -232,10 +232,7 @@ static clv_rc generate_run(struct hsm *hsm, struct hsm_work *work, struct clv_er
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	hsm_cache_bury(session);
 	rc = hsm_generate_wrapped(session, args->role, parent.handle, args->ret_blob, err);
-	if (rc != CLV_OK && err->domain == CLV_DOM_PKCS11 &&
-	    hsm_rv_class(err->native) == HSM_CLASS_HANDLE)
-		hsm_key_forget(&parent);
-	return rc;
+	return hsm_pin_judge(&parent, rc, err);
 }
 
 /* Session objects only: a second try leaves nothing behind, so it is safe. */

@@ -238,6 +238,34 @@ static void keys_of_a_dead_keeper_are_unwrapped_again(void **state)
 	}
 }
 
+/* Once: the next try must find them alive. */
+static void lose_all_keepers(void *arg)
+{
+	struct world *w = arg;
+
+	w->shim->hook(SHIM_C_EncryptInit, NULL, NULL);
+	w->shim->hook(SHIM_C_UnwrapKey, NULL, NULL);
+	for (unsigned i = 0; i < w->hsm->pool.n_keepers; i++)
+		atomic_store(&w->hsm->pool.keeper[i]->suspect, true);
+}
+
+/* SoftHSM calls a use forbidden when the key vanishes in the middle of it. */
+static void a_key_that_is_lost_in_use_is_not_said_to_be_forbidden(void **state)
+{
+	static const enum shim_function functions[] = { SHIM_C_EncryptInit, SHIM_C_UnwrapKey };
+	struct world *w = *state;
+	struct sealed sealed;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(functions); i++) {
+		world_seal(w, &w->version, "text", &sealed);
+		if (functions[i] == SHIM_C_UnwrapKey)
+			hsm_key_evict(w->hsm, w->version.id);
+		w->shim->hook(functions[i], lose_all_keepers, w);
+		w->shim->fault(functions[i], 1, CKR_KEY_FUNCTION_NOT_PERMITTED, SHIM_ONCE);
+		world_seal(w, &w->version, "text", &sealed);
+	}
+}
+
 static void all_sessions_dead_is_lived_through(void **state)
 {
 	struct world *w = *state;
@@ -311,6 +339,7 @@ int main(void)
 		token_test(evicting_a_key_in_use_destroys_it_at_the_end),
 		token_test(a_key_evicted_while_it_is_unwrapped_does_not_stay),
 		token_test(keys_of_a_dead_keeper_are_unwrapped_again),
+		token_test(a_key_that_is_lost_in_use_is_not_said_to_be_forbidden),
 		token_test(all_sessions_dead_is_lived_through),
 		token_test(a_key_is_not_said_to_be_gone_by_who_is_logged_out),
 		token_test(a_ping_finds_out_that_we_are_logged_out),
