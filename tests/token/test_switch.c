@@ -328,6 +328,7 @@ static void token_itself_refuses_a_disabled_token_version(struct home_world *w)
 /* ---- somebody is inside */
 
 struct insider {
+	const struct home_world *w;
 	struct inflight *gate;
 	struct inflight_seat *seat;
 	int64_t row;
@@ -337,7 +338,7 @@ struct insider {
 /* Inside as a use would be, by the room's own means. */
 static struct insider go_inside(struct home_world *w, const char *key_id)
 {
-	struct insider insider = { .gate = NULL };
+	struct insider insider = { .w = w };
 	char sql[200];
 
 	snprintf(
@@ -352,10 +353,16 @@ static struct insider go_inside(struct home_world *w, const char *key_id)
 	return insider;
 }
 
+/* Once the version is disabled and the disable waits. */
 static void *leave_later(void *arg)
 {
 	struct insider *insider = arg;
+	char sql[80];
 
+	snprintf(sql, sizeof sql, "SELECT state FROM versions WHERE row = %lld",
+		 (long long) insider->row);
+	while (world_count(insider->w, sql) != CLV_STATE_DISABLED)
+		usleep(5000);
 	usleep(insider->ms * 1000);
 	inflight_leave(insider->seat, insider->row);
 	inflight_seat_free(insider->seat);

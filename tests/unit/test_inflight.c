@@ -330,7 +330,7 @@ static void take_all_seats(struct home_world *w, void *arg)
 	allow_many_files();
 	for (unsigned i = 0; i < N_SEATS_IN_FILE; i++)
 		(void) seat_new(w, gate);
-	_exit(0); /* leaks them on purpose */
+	raise(SIGKILL);
 }
 
 static void seats_of_dead_processes_are_used_again(struct home_world *w)
@@ -339,9 +339,11 @@ static void seats_of_dead_processes_are_used_again(struct home_world *w)
 	struct guest guest;
 	struct inflight_seat *seat;
 	struct inflight_wait wait;
+	int status = 0;
 	char text[64];
 
-	world_in_child(w, take_all_seats, NULL);
+	waitpid(world_fork(w, take_all_seats, NULL), &status, 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	guest = invite(w, ROW, 0); /* has a seat only if one of the dead's was free */
 	seat = seat_new(w, gate);
 	snprintf(text, sizeof text, "process %d is still inside", (int) guest.pid);
