@@ -377,7 +377,8 @@ void hsm_key_forget(struct hsm_pin *pin)
 
 CK_RV hsm_pin_rv(const struct hsm_pin *pin, CK_RV rv)
 {
-	if (rv == CKR_KEY_FUNCTION_NOT_PERMITTED && pin->entry->keeper != NULL && !hsm_key_fresh(pin))
+	if (rv == CKR_KEY_FUNCTION_NOT_PERMITTED && pin->entry->keeper != NULL &&
+	    !hsm_key_fresh(pin))
 		return CKR_KEY_HANDLE_INVALID;
 	return rv;
 }

@@ -31,11 +31,12 @@
 /* One token, logged in. */
 struct hsm;
 
-#define HSM_ID_LEN 16     /* bytes: CKA_ID of our objects, and the id of a wrapped key */
-#define HSM_BLOB_MAX 2560 /* bytes: the largest key we wrap (RSA-4096 in PKCS#8) and its wrapping  \
-			   */
-#define HSM_IV_MAX 16     /* bytes */
-#define HSM_TAG_LEN 16    /* bytes */
+#define HSM_ID_LEN 16 /* bytes: CKA_ID of our objects, and the id of a wrapped key */
+#define HSM_BLOB_MAX                                                                               \
+	2560           /* bytes: the largest key we wrap (RSA-4096 in PKCS#8) and its wrapping     \
+			*/
+#define HSM_IV_MAX 16  /* bytes */
+#define HSM_TAG_LEN 16 /* bytes */
 
 struct hsm_options {
 	const char *uri;      /* RFC 7512, with module-path and pin-source; borrowed for the call */

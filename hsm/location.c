@@ -188,11 +188,15 @@ static clv_rc create_all(struct hsm_session *session, const struct location_args
 	const struct hsm_location_ids *ids = args->ids;
 	char label[96];
 	const char *curve;
+	clv_rc rc;
 
 #define LABEL(what) (snprintf(label, sizeof label, "claviger %s " what, args->location), label)
 	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ROOT, ids->root, LABEL("root"), err));
 	CLV_TRY(hsm_create_locked(session, HSM_ROLE_SEAL, ids->seal, LABEL("seal"), err));
-	CLV_TRY(hsm_create_log_key(session, true, ids->log, LABEL("log"), true, &curve, err));
+	CLV_TRY(hsm_softhsm_make_begin(session->hsm, err));
+	rc = hsm_create_log_key(session, true, ids->log, LABEL("log"), true, &curve, err);
+	hsm_softhsm_make_end(session->hsm);
+	CLV_TRY(rc);
 	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ANCHOR, ids->anchor[0], LABEL("anchor a"),
 				  err));
 	CLV_TRY(try_anchor(session, ids->anchor[0], label, err));

@@ -20,11 +20,12 @@
 #define SESSIONS_DEFAULT 16
 #define KEYS_DEFAULT 4096
 #define WAIT_DEFAULT_MS 10000
-#define PAUSE_FIRST_MS 50u            /* of the breaker; doubles up to ... */
-#define PAUSE_LONGEST_MS 800u         /* ... this, so that service is back soon after the token */
-#define RELAPSE_NS (2 * CLV_NS_PER_S) /* failing so soon after connecting counts as still broken   \
-				       */
-#define FIRST_CONNECT_WAIT_MS 250     /* others wait this long for a first reconnection */
+#define PAUSE_FIRST_MS 50u    /* of the breaker; doubles up to ... */
+#define PAUSE_LONGEST_MS 800u /* ... this, so that service is back soon after the token */
+#define RELAPSE_NS                                                                                 \
+	(2 * CLV_NS_PER_S)        /* failing so soon after connecting counts as still broken       \
+				   */
+#define FIRST_CONNECT_WAIT_MS 250 /* others wait this long for a first reconnection */
 
 /* ---- the breaker ---- */
 

@@ -167,11 +167,14 @@ clv_rc api_token_get(struct api_worker *worker, const char *location, struct hsm
 		     struct clv_err *err)
 {
 	struct clv_ctx *ctx = worker->ctx;
+	struct store_location row;
 	struct api_token *token = NULL;
 	struct hsm *hsm = NULL;
 	bool mine;
 	clv_rc rc;
 
+	if (api_token_peek(ctx, location) == NULL) /* no note is made of names that are none */
+		CLV_TRY(store_location_get(worker->store, location, &row, err));
 	CLV_TRY(look(ctx, location, &token, &mine, err));
 	if (!mine) {
 		*ret_hsm = token->hsm;
