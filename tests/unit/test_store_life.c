@@ -274,8 +274,7 @@ static void times_fit_the_state_or_are_refused(void **state)
 		"UPDATE versions SET state = 3, blob = NULL",
 		"UPDATE versions SET state = 3, blob = NULL, destroy_event_time = -1",
 		"UPDATE versions SET state = 3, destroy_event_time = 1",
-		"UPDATE versions SET state = 3, blob = NULL, destroy_event_time = 1, token_enabled "
-		"= 0",
+		"UPDATE versions SET state=3, blob=NULL, destroy_event_time=1, token_enabled=0",
 		"UPDATE versions SET blob = NULL",
 		"UPDATE crypto_keys SET destroy_delay = 86399999999999",
 		"UPDATE crypto_keys SET destroy_delay = 10368000000000001",
