@@ -377,23 +377,32 @@ void hsm_key_forget(struct hsm_pin *pin)
 
 CK_RV hsm_pin_rv(const struct hsm_pin *pin, CK_RV rv)
 {
-	if (rv == CKR_KEY_FUNCTION_NOT_PERMITTED && pin->entry->keeper != NULL &&
-	    !hsm_key_fresh(pin))
-		return CKR_KEY_HANDLE_INVALID;
-	return rv;
+	switch (hsm_rv_class(rv)) {
+	case HSM_CLASS_DATA:
+	case HSM_CLASS_AMBIGUOUS:
+	case HSM_CLASS_POLICY: /* of a key that just went, SoftHSM says that it may not be used so
+				*/
+		if (pin->entry->keeper != NULL && !hsm_key_fresh(pin))
+			return CKR_KEY_HANDLE_INVALID;
+		return rv;
+	default:
+		return rv;
+	}
 }
 
 clv_rc hsm_pin_judge(struct hsm_pin *pin, clv_rc rc, struct clv_err *err)
 {
+	const char *op;
 	CK_RV rv;
 
-	if (rc == CLV_OK || err->domain != CLV_DOM_PKCS11)
+	if (rc == CLV_OK || (err->domain != CLV_DOM_PKCS11 && rc != CLV_E_DATA_LOSS))
 		return rc;
-	rv = hsm_pin_rv(pin, err->native);
+	op = err->domain == CLV_DOM_PKCS11 ? err->op : "C_UnwrapKey";
+	rv = hsm_pin_rv(pin, err->domain == CLV_DOM_PKCS11 ? err->native : CKR_WRAPPED_KEY_INVALID);
 	if (hsm_rv_class(rv) != HSM_CLASS_HANDLE)
 		return rc;
 	hsm_key_forget(pin);
-	return hsm_fail(err, err->op, rv);
+	return hsm_fail(err, op, rv);
 }
 
 void hsm_key_evict(struct hsm *hsm, const uint8_t id[HSM_ID_LEN])

@@ -13,8 +13,15 @@
 
 #include <claviger/time.h>
 
+#include "config.h"
 #include "lib/base/bytes.h"
 #include "tests/support/home_world.h"
+
+#ifdef CLV_SANITIZED /* a child takes that much longer to begin */
+#define SLOWNESS 10
+#else
+#define SLOWNESS 1
+#endif
 
 #define N_KILLS 30
 #define N_OBJECTS_OF_LOCATION 6 /* root, seal, the log key's two halves, two anchors */
@@ -301,7 +308,7 @@ static unsigned run_and_kill(struct home_world *w, unsigned first, unsigned *see
 	worker.to = ends[1];
 	child = world_fork(w, work_until_killed, &worker);
 	close(ends[1]);
-	usleep(5000 + (unsigned) rand_r(seed) % 150000);
+	usleep((5000 + (unsigned) rand_r(seed) % 150000) * SLOWNESS);
 	world_kill(child);
 	next = learn_all(ends[0], first);
 	close(ends[0]);
