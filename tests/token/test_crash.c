@@ -14,6 +14,7 @@
 #include <claviger/time.h>
 
 #include "config.h"
+#undef VERSION /* of the package; home_world.h has another */
 #include "lib/base/bytes.h"
 #include "tests/support/home_world.h"
 
