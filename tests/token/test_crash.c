@@ -19,7 +19,7 @@
 #include "tests/support/home_world.h"
 
 #ifdef CLV_SANITIZED /* a child takes that much longer to begin */
-#define SLOWNESS 10
+#define SLOWNESS 5
 #else
 #define SLOWNESS 1
 #endif
