@@ -19,6 +19,7 @@ static const struct role_row {
 	[HSM_ROLE_SEAL] = { "seal key", CKK_GENERIC_SECRET, { CKA_SIGN, CKA_VERIFY }, false },
 	[HSM_ROLE_LOG] = { "log key", CKK_EC, { CKA_SIGN, 0 }, false },
 	[HSM_ROLE_ANCHOR] = { "anchor", CKK_AES, { 0, 0 }, true },
+	[HSM_ROLE_IMPORT] = { "import key", CKK_RSA, { CKA_UNWRAP, 0 }, false },
 };
 
 static const struct usage_row {
@@ -83,6 +84,7 @@ static CK_MECHANISM_TYPE role_mechanism(const struct hsm *hsm, enum hsm_role rol
 		return CKM_SHA256_HMAC;
 	case HSM_ROLE_LOG:
 	case HSM_ROLE_ANCHOR:
+	case HSM_ROLE_IMPORT:
 		break;
 	}
 	return 0;

@@ -33,10 +33,13 @@ struct hsm;
 
 #define HSM_ID_LEN 16 /* bytes: CKA_ID of our objects, and the id of a wrapped key */
 #define HSM_BLOB_MAX                                                                               \
-	2560           /* bytes: the largest key we wrap (RSA-4096 in PKCS#8) and its wrapping     \
-			*/
-#define HSM_IV_MAX 16  /* bytes */
-#define HSM_TAG_LEN 16 /* bytes */
+	2560               /* bytes: the largest key we wrap (RSA-4096 in PKCS#8) and its wrapping \
+			    */
+#define HSM_IV_MAX 16      /* bytes */
+#define HSM_TAG_LEN 16     /* bytes */
+#define HSM_PUBLIC_MAX 800 /* bytes: the SubjectPublicKeyInfo of RSA-4096 has 550 */
+#define HSM_SIGNATURE_MAX 512 /* bytes: RSA-4096 */
+#define HSM_CHECK_LEN 32      /* bytes */
 
 struct hsm_options {
 	const char *uri;      /* RFC 7512, with module-path and pin-source; borrowed for the call */
@@ -76,10 +79,12 @@ enum hsm_role {
 	HSM_ROLE_SEAL,    /* HMAC-SHA256; token object */
 	HSM_ROLE_LOG,     /* Ed25519 where the token has it, else EC P-256; token object */
 	HSM_ROLE_ANCHOR,  /* carries an epoch and a head in its label and id; token object */
+	HSM_ROLE_IMPORT,  /* RSA, unwraps what others wrapped; wrapped by a ring KEK */
 };
 
 struct hsm_keyref {
 	enum hsm_role role;
+	enum clv_algorithm algorithm;    /* HSM_ROLE_VERSION; 0: GOOGLE_SYMMETRIC_ENCRYPTION */
 	uint8_t id[HSM_ID_LEN];          /* token object: its CKA_ID; wrapped key: a random id */
 	const struct hsm_keyref *parent; /* what wraps it; NULL: it is a token object */
 	const uint8_t *blob;             /* wrapped key: borrowed for the call */
@@ -169,6 +174,102 @@ CLV_MUST_USE clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant,
 				const struct hsm_keyref *key, struct clv_bytes aad,
 				struct clv_bytes iv, struct clv_bytes ciphertext,
 				uint8_t *ret_plaintext, struct clv_err *err);
+
+/* ---- versions of every algorithm ---- */
+
+/* The public half of a key pair. */
+struct hsm_public {
+	uint8_t der[HSM_PUBLIC_MAX]; /* SubjectPublicKeyInfo (RFC 5280) */
+	size_t len;                  /* bytes; 0: a secret key has none */
+};
+
+/*
+ * Can this token hold keys of this algorithm in this way? Found by trying, once for each connection
+ * and kind of key. Errors: CLV_E_UNIMPLEMENTED, saying what the token lacks, and whether the other
+ * residency would do.
+ */
+CLV_MUST_USE clv_rc hsm_algorithm_check(struct hsm *hsm, enum clv_algorithm algorithm,
+					enum clv_residency residency, struct clv_err *err);
+
+/* As hsm_key_generate() and hsm_key_create(), for a version of any algorithm, which also give the
+ * public half. Errors: CLV_E_UNIMPLEMENTED as hsm_algorithm_check(). */
+CLV_MUST_USE clv_rc hsm_version_generate(struct hsm *hsm, const struct clv_grant *grant,
+					 enum clv_algorithm algorithm,
+					 const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
+					 struct hsm_public *ret_public, struct clv_err *err);
+CLV_MUST_USE clv_rc hsm_version_create(struct hsm *hsm, const struct clv_grant *grant,
+				       enum clv_algorithm algorithm, const uint8_t id[HSM_ID_LEN],
+				       const char *label, struct hsm_public *ret_public,
+				       struct clv_err *err);
+
+/*
+ * AES by the algorithm of `key` (AES_128_GCM ... AES_256_CTR). GCM makes its own IV and takes an
+ * AAD; CBC and CTR take an IV of 16 bytes or make one where `iv` is empty, and no AAD. `ret_out`
+ * has room for plaintext.len + HSM_TAG_LEN bytes. Errors: CLV_E_INVALID_ARGUMENT.
+ */
+CLV_MUST_USE clv_rc hsm_raw_encrypt(struct hsm *hsm, const struct clv_grant *grant,
+				    const struct hsm_keyref *key, struct clv_bytes iv,
+				    struct clv_bytes aad, struct clv_bytes plaintext,
+				    uint8_t ret_iv[HSM_IV_MAX], size_t *ret_iv_len,
+				    uint8_t *ret_out, size_t *ret_len, struct clv_err *err);
+
+/* The reverse; `ret_out` has room for ciphertext.len bytes and is wiped when the call fails. */
+CLV_MUST_USE clv_rc hsm_raw_decrypt(struct hsm *hsm, const struct clv_grant *grant,
+				    const struct hsm_keyref *key, struct clv_bytes iv,
+				    struct clv_bytes aad, struct clv_bytes ciphertext,
+				    uint8_t *ret_out, size_t *ret_len, struct clv_err *err);
+
+/*
+ * Signs by the algorithm of `key`. `input` is the digest where the algorithm has a hash, the data
+ * themselves for EC_SIGN_ED25519 and RSA_SIGN_RAW_PKCS1_*. EC signatures come out as DER
+ * (RFC 3279 section 2.2.3), Ed25519 as 64 bytes. Errors: CLV_E_INVALID_ARGUMENT the length.
+ */
+CLV_MUST_USE clv_rc hsm_sign(struct hsm *hsm, const struct clv_grant *grant,
+			     const struct hsm_keyref *key, struct clv_bytes input,
+			     uint8_t ret_signature[HSM_SIGNATURE_MAX], size_t *ret_len,
+			     struct clv_err *err);
+
+/* OAEP by the algorithm of `key`, empty label, MGF1 with the same hash. Errors:
+ * CLV_E_INVALID_ARGUMENT the ciphertext is not one; nothing tells in which way. */
+CLV_MUST_USE clv_rc hsm_asymmetric_decrypt(struct hsm *hsm, const struct clv_grant *grant,
+					   const struct hsm_keyref *key,
+					   struct clv_bytes ciphertext,
+					   struct clv_secret **ret_plaintext, struct clv_err *err);
+
+/* HMAC by the algorithm of `key`, in the token; *ret_valid says whether `mac` is the right one, of
+ * the whole length. */
+CLV_MUST_USE clv_rc hsm_mac(struct hsm *hsm, const struct clv_grant *grant,
+			    const struct hsm_keyref *key, struct clv_bytes data,
+			    uint8_t ret_mac[HSM_SIGNATURE_MAX], size_t *ret_len,
+			    struct clv_err *err);
+CLV_MUST_USE clv_rc hsm_mac_verify(struct hsm *hsm, const struct clv_grant *grant,
+				   const struct hsm_keyref *key, struct clv_bytes data,
+				   struct clv_bytes mac, bool *ret_valid, struct clv_err *err);
+
+/* ---- importing: material that others made, never in the clear outside the token ---- */
+
+/* Can the token unwrap by this method, a number of Cloud KMS's ImportMethod? Found by trying.
+ * Errors: CLV_E_UNIMPLEMENTED, with the reason. */
+CLV_MUST_USE clv_rc hsm_import_check(struct hsm *hsm, int method, struct clv_err *err);
+
+/* The RSA key of an import job, wrapped like a version by `parent` (HSM_ROLE_IMPORT). */
+CLV_MUST_USE clv_rc hsm_import_key_generate(struct hsm *hsm, const struct clv_grant *grant,
+					    int method, const struct hsm_keyref *parent,
+					    struct hsm_blob *ret_blob,
+					    struct hsm_public *ret_public, struct clv_err *err);
+
+/*
+ * Unwraps `wrapped`, which was made for the import job's key `job` by `method`, wraps it under
+ * `parent` as a version of `algorithm`, unwraps that and tries it as it will be used. AES and HMAC
+ * keys come as their bytes, private keys as PKCS#8. An EC key without its public point gets it from
+ * the token. ret_check tells whether two imports brought the same key, and nothing else about it.
+ * Errors: CLV_E_INVALID_ARGUMENT it does not unwrap, or is no key of that algorithm.
+ */
+CLV_MUST_USE clv_rc hsm_version_import(struct hsm *hsm, const struct clv_grant *grant, int method,
+				       const struct hsm_keyref *job, enum clv_algorithm algorithm,
+				       const struct hsm_keyref *parent, struct clv_bytes wrapped,
+				       struct hsm_blob *ret_blob, struct hsm_public *ret_public,
+				       uint8_t ret_check[HSM_CHECK_LEN], struct clv_err *err);
 
 /*
  * Tries what a token can do, with session objects only, and fills in everything. `full` also tries

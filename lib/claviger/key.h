@@ -14,6 +14,7 @@
 #ifndef CLAVIGER_KEY_H
 #define CLAVIGER_KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,16 +26,83 @@
 #define CLV_REASON_MAX 256    /* bytes, with the final NUL */
 #define CLV_UID_LEN 16        /* bytes of a version's random unique id */
 #define CLV_PAGE_MAX 1000     /* most items in one page */
+#define CLV_LABELS_MAX 8193   /* bytes of all labels of a key, with the final NUL */
 
-/* Numbers of these enums are Cloud KMS's proto numbers: they go on the wire and into the store. */
-enum clv_purpose { CLV_PURPOSE_ENCRYPT_DECRYPT = 1 };
-enum clv_algorithm { CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION = 1 };
+/*
+ * Numbers of these enums are Cloud KMS's proto numbers: they go on the wire and into the store.
+ * Where a number is missing, that thing is not offered.
+ */
+#define CLV_PURPOSE_LIST(X)                                                                        \
+	X(ENCRYPT_DECRYPT, 1)                                                                      \
+	X(ASYMMETRIC_SIGN, 5)                                                                      \
+	X(ASYMMETRIC_DECRYPT, 6)                                                                   \
+	X(RAW_ENCRYPT_DECRYPT, 7)                                                                  \
+	X(MAC, 9)
+
+#define CLV_ALGORITHM_LIST(X)                                                                      \
+	X(GOOGLE_SYMMETRIC_ENCRYPTION, 1)                                                          \
+	X(RSA_SIGN_PSS_2048_SHA256, 2)                                                             \
+	X(RSA_SIGN_PSS_3072_SHA256, 3)                                                             \
+	X(RSA_SIGN_PSS_4096_SHA256, 4)                                                             \
+	X(RSA_SIGN_PKCS1_2048_SHA256, 5)                                                           \
+	X(RSA_SIGN_PKCS1_3072_SHA256, 6)                                                           \
+	X(RSA_SIGN_PKCS1_4096_SHA256, 7)                                                           \
+	X(RSA_DECRYPT_OAEP_2048_SHA256, 8)                                                         \
+	X(RSA_DECRYPT_OAEP_3072_SHA256, 9)                                                         \
+	X(RSA_DECRYPT_OAEP_4096_SHA256, 10)                                                        \
+	X(EC_SIGN_P256_SHA256, 12)                                                                 \
+	X(EC_SIGN_P384_SHA384, 13)                                                                 \
+	X(RSA_SIGN_PSS_4096_SHA512, 15)                                                            \
+	X(RSA_SIGN_PKCS1_4096_SHA512, 16)                                                          \
+	X(RSA_DECRYPT_OAEP_4096_SHA512, 17)                                                        \
+	X(AES_256_GCM, 19)                                                                         \
+	X(RSA_SIGN_RAW_PKCS1_2048, 28)                                                             \
+	X(RSA_SIGN_RAW_PKCS1_3072, 29)                                                             \
+	X(RSA_SIGN_RAW_PKCS1_4096, 30)                                                             \
+	X(HMAC_SHA256, 32)                                                                         \
+	X(HMAC_SHA1, 33)                                                                           \
+	X(HMAC_SHA384, 34)                                                                         \
+	X(HMAC_SHA512, 35)                                                                         \
+	X(HMAC_SHA224, 36)                                                                         \
+	X(RSA_DECRYPT_OAEP_2048_SHA1, 37)                                                          \
+	X(RSA_DECRYPT_OAEP_3072_SHA1, 38)                                                          \
+	X(RSA_DECRYPT_OAEP_4096_SHA1, 39)                                                          \
+	X(EC_SIGN_ED25519, 40)                                                                     \
+	X(AES_128_GCM, 41)                                                                         \
+	X(AES_128_CBC, 42)                                                                         \
+	X(AES_256_CBC, 43)                                                                         \
+	X(AES_128_CTR, 44)                                                                         \
+	X(AES_256_CTR, 45)
+
+#define CLV_STATE_LIST(X)                                                                          \
+	X(ENABLED, 1)                                                                              \
+	X(DISABLED, 2)                                                                             \
+	X(DESTROYED, 3)                                                                            \
+	X(DESTROY_SCHEDULED, 4)                                                                    \
+	X(PENDING_GENERATION, 5)                                                                   \
+	X(PENDING_IMPORT, 6)                                                                       \
+	X(IMPORT_FAILED, 7)                                                                        \
+	X(GENERATION_FAILED, 8)
+
+#define CLV_KEY_ENUM_PURPOSE(name, number) CLV_PURPOSE_##name = (number),
+enum clv_purpose { CLV_PURPOSE_LIST(CLV_KEY_ENUM_PURPOSE) };
+#undef CLV_KEY_ENUM_PURPOSE
+#define CLV_KEY_ENUM_ALGORITHM(name, number) CLV_ALG_##name = (number),
+enum clv_algorithm { CLV_ALGORITHM_LIST(CLV_KEY_ENUM_ALGORITHM) };
+#undef CLV_KEY_ENUM_ALGORITHM
+#define CLV_KEY_ENUM_STATE(name, number) CLV_STATE_##name = (number),
+enum clv_state { CLV_STATE_LIST(CLV_KEY_ENUM_STATE) };
+#undef CLV_KEY_ENUM_STATE
 enum clv_protection { CLV_PROTECTION_SOFTWARE = 1, CLV_PROTECTION_HSM = 2 };
-enum clv_state {
-	CLV_STATE_ENABLED = 1,
-	CLV_STATE_DISABLED = 2,
-	CLV_STATE_DESTROYED = 3,
-	CLV_STATE_DESTROY_SCHEDULED = 4,
+
+/* Hash functions that algorithms are built on; numbers are our own. */
+enum clv_hash {
+	CLV_HASH_NONE,
+	CLV_HASH_SHA1,
+	CLV_HASH_SHA224,
+	CLV_HASH_SHA256,
+	CLV_HASH_SHA384,
+	CLV_HASH_SHA512,
 };
 
 /* Where the key material lives: wrapped in the catalogue, or as an object of its own in the token.
@@ -68,6 +136,10 @@ struct clv_key {
 	uint64_t primary;             /* version number; 0: no primary */
 	enum clv_state primary_state; /* meaningful when primary != 0 */
 	int64_t destroy_delay;        /* ns from the order to destroy a version to its execution */
+	int64_t rotation_period;      /* ns between automatic rotations; 0: none */
+	int64_t next_rotation_time;   /* ns since 1970; 0: no rotation is due ever */
+	bool import_only;             /* versions are imported, never generated */
+	char labels[CLV_LABELS_MAX];  /* "key=value,key=value", sorted by key; may be empty */
 };
 
 struct clv_version {
@@ -79,7 +151,9 @@ struct clv_version {
 	enum clv_residency residency;
 	uint8_t uid[CLV_UID_LEN];                /* names the version in ciphertexts */
 	int64_t create_time;                     /* ns since 1970 */
-	int64_t generate_time;                   /* ns since 1970 */
+	int64_t generate_time;                   /* ns since 1970; 0: it was imported */
+	int64_t import_time;                     /* ns since 1970; 0: it was generated */
+	char import_job[CLV_ID_MAX];             /* id of its import job; empty: it was generated */
 	int64_t state_time;                      /* ns since 1970: when the present state began */
 	char state_principal[CLV_PRINCIPAL_MAX]; /* who put it there */
 	char state_reason[CLV_REASON_MAX];       /* why, may be empty */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 claviger_sources += \
+	lib/model/algorithm.c \
+	lib/model/algorithm.h \
 	lib/model/name.c \
 	lib/model/state.c \
 	lib/model/state.h

@@ -57,18 +57,18 @@ static const char *name_at(const char *const *names, size_t n, unsigned number)
 	return number < n && names[number] != NULL ? names[number] : "UNKNOWN";
 }
 
+#define NAME_ROW(name, number) [number] = #name,
+
 const char *clv_purpose_name(enum clv_purpose purpose)
 {
-	static const char *const names[] = { [CLV_PURPOSE_ENCRYPT_DECRYPT] = "ENCRYPT_DECRYPT" };
+	static const char *const names[] = { CLV_PURPOSE_LIST(NAME_ROW) };
 
 	return name_at(names, CLV_ARRAY_LEN(names), purpose);
 }
 
 const char *clv_algorithm_name(enum clv_algorithm algorithm)
 {
-	static const char *const names[] = {
-		[CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION] = "GOOGLE_SYMMETRIC_ENCRYPTION",
-	};
+	static const char *const names[] = { CLV_ALGORITHM_LIST(NAME_ROW) };
 
 	return name_at(names, CLV_ARRAY_LEN(names), algorithm);
 }
@@ -85,12 +85,7 @@ const char *clv_protection_name(enum clv_protection protection)
 
 const char *clv_state_name(enum clv_state state)
 {
-	static const char *const names[] = {
-		[CLV_STATE_ENABLED] = "ENABLED",
-		[CLV_STATE_DISABLED] = "DISABLED",
-		[CLV_STATE_DESTROYED] = "DESTROYED",
-		[CLV_STATE_DESTROY_SCHEDULED] = "DESTROY_SCHEDULED",
-	};
+	static const char *const names[] = { CLV_STATE_LIST(NAME_ROW) };
 
 	return name_at(names, CLV_ARRAY_LEN(names), state);
 }
@@ -102,6 +97,10 @@ const char *clv_state_nist_name(enum clv_state state)
 		[CLV_STATE_DISABLED] = "suspended",
 		[CLV_STATE_DESTROYED] = "destroyed",
 		[CLV_STATE_DESTROY_SCHEDULED] = "deactivated",
+		[CLV_STATE_PENDING_GENERATION] = "pre-activation",
+		[CLV_STATE_PENDING_IMPORT] = "pre-activation",
+		[CLV_STATE_IMPORT_FAILED] = "destroyed",
+		[CLV_STATE_GENERATION_FAILED] = "destroyed",
 	};
 
 	return name_at(names, CLV_ARRAY_LEN(names), state);

@@ -146,8 +146,10 @@ CLV_MUST_USE clv_rc store_step_done(struct store_run *run, struct clv_err *err);
 
 int64_t store_read_int(struct store_run *run);
 uint64_t store_read_count(struct store_run *run);
-int store_read_enum(struct store_run *run, int max); /* 1 to max */
-bool store_read_null(struct store_run *run);         /* true: it was NULL and is passed over */
+int64_t store_read_int_or(struct store_run *run, int64_t none); /* `none` for NULL */
+int store_read_enum(struct store_run *run, int max);            /* 1 to max */
+enum clv_algorithm store_read_algorithm(struct store_run *run); /* one that lib/model knows */
+bool store_read_null(struct store_run *run); /* true: it was NULL and is passed over */
 void store_read_text(struct store_run *run, char *buf, size_t size);
 void store_read_blob(struct store_run *run, uint8_t *buf, size_t len); /* exactly len bytes */
 size_t store_read_blob_upto(struct store_run *run, uint8_t *buf, size_t size); /* 0 for NULL */

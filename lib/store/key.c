@@ -26,7 +26,7 @@ static void read_primary(struct store_run *run, struct clv_key *key)
 	if (store_read_null(run))
 		return;
 	key->primary = store_read_count(run);
-	key->primary_state = (enum clv_state) store_read_enum(run, CLV_STATE_DESTROY_SCHEDULED);
+	key->primary_state = (enum clv_state) store_read_enum(run, CLV_STATE_GENERATION_FAILED);
 }
 
 static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct clv_err *err)
@@ -38,13 +38,16 @@ static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct 
 	key.row_version = store_read_int(run);
 	key.ring_row = store_read_int(run);
 	store_read_key_name(run, &name);
-	key.pub.purpose = (enum clv_purpose) store_read_enum(run, CLV_PURPOSE_ENCRYPT_DECRYPT);
-	key.pub.algorithm =
-		(enum clv_algorithm) store_read_enum(run, CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION);
+	key.pub.purpose = (enum clv_purpose) store_read_enum(run, CLV_PURPOSE_MAC);
+	key.pub.algorithm = store_read_algorithm(run);
 	key.pub.protection = (enum clv_protection) store_read_enum(run, CLV_PROTECTION_HSM);
 	key.pub.residency = (enum clv_residency) store_read_enum(run, CLV_RESIDENCY_TOKEN);
 	key.pub.create_time = store_read_int(run);
 	key.pub.destroy_delay = store_read_int(run);
+	key.pub.rotation_period = store_read_int_or(run, 0);
+	key.pub.next_rotation_time = store_read_int_or(run, 0);
+	key.pub.import_only = store_read_int(run) != 0;
+	store_read_text(run, key.pub.labels, sizeof key.pub.labels);
 	read_primary(run, &key.pub);
 	CLV_TRY(store_row_check(run, err));
 	clv_name_format(&name, CLV_NAME_KEY, key.pub.name);
@@ -109,7 +112,8 @@ clv_rc store_key_list(struct store *store, const struct clv_name *ring, const ch
 }
 
 static clv_rc insert_key(struct store *store, int64_t ring_row, const char *id,
-			 const struct clv_key *key, int64_t *ret_row, struct clv_err *err)
+			 const struct clv_key *key, bool primary, int64_t *ret_row,
+			 struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_KEY_INSERT);
@@ -123,7 +127,14 @@ static clv_rc insert_key(struct store *store, int64_t ring_row, const char *id,
 	store_bind_int(&run, ":residency", key->residency);
 	store_bind_int(&run, ":create_time", key->create_time);
 	store_bind_int(&run, ":destroy_delay", key->destroy_delay);
-	store_bind_int(&run, ":primary", 1);
+	if (key->rotation_period != 0) /* what is not bound is NULL */
+		store_bind_int(&run, ":rotation_period", key->rotation_period);
+	if (key->next_rotation_time != 0)
+		store_bind_int(&run, ":next_rotation_time", key->next_rotation_time);
+	store_bind_int(&run, ":import_only", key->import_only);
+	store_bind_text(&run, ":labels", key->labels);
+	if (primary)
+		store_bind_int(&run, ":primary", 1);
 	CLV_TRY(store_step(&run, &found, err));
 	*ret_row = store_read_int(&run);
 	return store_step_done(&run, err);
@@ -139,8 +150,9 @@ clv_rc store_key_add(struct store *store, const struct clv_grant *grant,
 	CLV_TRY(store_change_begin(&change, store, grant, err));
 	CLV_TRY(store_require_new(store, name, CLV_NAME_KEY, &place, err));
 	CLV_TRY(insert_key(store, place.rows[CLV_NAME_KEY_RING], name->key, &key->pub,
-			   &place.rows[CLV_NAME_KEY], err));
-	CLV_TRY(store_version_insert(store, &place, 1, first, err));
+			   first != NULL && key->pub.primary != 0, &place.rows[CLV_NAME_KEY], err));
+	if (first != NULL)
+		CLV_TRY(store_version_insert(store, &place, 1, first, err));
 	CLV_TRY(store_intent_take(store, intent, err));
 	return store_change_commit(&change, err);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/model/algorithm.h"
 #include "lib/store/impl.h"
 #include "lib/base/banned.h"
 
@@ -17,7 +18,8 @@
 
 #define KEY_COLUMNS                                                                                \
 	"k.row, k.row_version, k.key_ring, r.project, l.id, r.id, k.id, k.purpose, k.algorithm,"   \
-	" k.protection, k.residency, k.create_time, k.destroy_delay, k.primary_number, p.state"
+	" k.protection, k.residency, k.create_time, k.destroy_delay, k.rotation_period,"           \
+	" k.next_rotation_time, k.import_only, k.labels, k.primary_number, p.state"
 #define KEY_FROM RING_FROM " CROSS JOIN crypto_keys k ON k.key_ring = r.row"
 #define KEY_PRIMARY " LEFT JOIN versions p ON p.crypto_key = k.row AND p.number = k.primary_number"
 
@@ -25,7 +27,7 @@
 	"v.row, v.row_version, v.crypto_key, r.project, l.id, r.id, k.id, v.number, v.uid,"        \
 	" v.state, v.algorithm, v.protection, v.residency, v.create_time, v.generate_time,"        \
 	" v.state_time, v.state_principal, v.state_reason, v.destroy_time, v.destroy_event_time,"  \
-	" v.token_enabled, v.blob"
+	" v.import_time, v.import_job, v.check_value, v.public_key, v.token_enabled, v.blob"
 #define VERSION_FROM KEY_FROM " CROSS JOIN versions v ON v.crypto_key = k.row"
 #define VERSION_UP                                                                                 \
 	" CROSS JOIN crypto_keys k ON k.row = v.crypto_key"                                        \
@@ -86,8 +88,10 @@ static const char *const sql_table[] = {
 			       " AND k.id > :after ORDER BY k.id LIMIT :limit",
 	[STORE_SQL_KEY_INSERT] =
 		"INSERT INTO crypto_keys (key_ring, id, purpose, algorithm, protection, residency,"
-		" create_time, destroy_delay, primary_number) VALUES (:ring, :id, :purpose,"
-		" :algorithm, :protection, :residency, :create_time, :destroy_delay, :primary)"
+		" create_time, destroy_delay, rotation_period, next_rotation_time, import_only,"
+		" labels, primary_number) VALUES (:ring, :id, :purpose, :algorithm, :protection,"
+		" :residency, :create_time, :destroy_delay, :rotation_period, :next_rotation_time,"
+		" :import_only, :labels, :primary)"
 		" RETURNING row",
 	[STORE_SQL_KEY_SET_PRIMARY] =
 		"UPDATE crypto_keys SET primary_number = :number, row_version = row_version + 1"
@@ -116,9 +120,11 @@ static const char *const sql_table[] = {
 	[STORE_SQL_VERSION_INSERT] =
 		"INSERT INTO versions (crypto_key, location, number, uid, state, algorithm,"
 		" protection, residency, create_time, generate_time, state_time, state_principal,"
-		" state_reason, token_enabled, blob) VALUES (:key, :location, :number, :uid,"
-		" :state, :algorithm, :protection, :residency, :create_time, :generate_time,"
-		" :state_time, :state_principal, :state_reason, :token_enabled, :blob)",
+		" state_reason, import_time, import_job, check_value, public_key, token_enabled,"
+		" blob) VALUES (:key, :location, :number, :uid, :state, :algorithm, :protection,"
+		" :residency, :create_time, :generate_time, :state_time, :state_principal,"
+		" :state_reason, :import_time, :import_job, :check_value, :public_key,"
+		" :token_enabled, :blob)",
 	[STORE_SQL_VERSION_SET_STATE] =
 		"UPDATE versions SET state = :state, state_time = :state_time,"
 		" state_principal = :state_principal, state_reason = :state_reason,"
@@ -348,6 +354,23 @@ int store_read_enum(struct store_run *run, int max)
 		value = 1;
 	}
 	return (int) value;
+}
+
+int64_t store_read_int_or(struct store_run *run, int64_t none)
+{
+	return store_read_null(run) ? none : store_read_int(run);
+}
+
+enum clv_algorithm store_read_algorithm(struct store_run *run)
+{
+	int64_t number = store_read_int(run);
+	const struct model_algorithm *row =
+		number > 0 && number < INT_MAX ? model_algorithm_get((enum clv_algorithm) number)
+					       : NULL;
+
+	if (row == NULL)
+		run->damaged = true;
+	return row != NULL ? row->algorithm : CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION;
 }
 
 bool store_read_null(struct store_run *run)

@@ -22,8 +22,10 @@
 #include "lib/base/auto.h"
 #include "lib/base/grant.h"
 
-#define STORE_BLOB_MAX 2560 /* bytes */
-#define STORE_ID_LEN 16     /* bytes of an object id or a version's unique id */
+#define STORE_BLOB_MAX 2560  /* bytes */
+#define STORE_PUBLIC_MAX 800 /* bytes: a SubjectPublicKeyInfo */
+#define STORE_CHECK_LEN 32   /* bytes */
+#define STORE_ID_LEN 16      /* bytes of an object id or a version's unique id */
 
 struct store;
 
@@ -132,12 +134,16 @@ struct store_version {
 	bool token_enabled; /* TOKEN residency: what the flags in the token were last set to */
 	uint8_t blob[STORE_BLOB_MAX]; /* WRAPPED residency */
 	size_t blob_len;
+	uint8_t public_key[STORE_PUBLIC_MAX]; /* SubjectPublicKeyInfo */
+	size_t public_key_len;                /* bytes; 0: a secret key */
+	uint8_t check_value[STORE_CHECK_LEN]; /* of an imported version: is it the same key? */
 };
 
-/* Adds a key and its first version, number 1 and primary, in one transaction; takes an intent away
- * (NULL: none). Names, rows and numbers inside `key` and `first` are ignored. Errors:
- * CLV_E_NOT_FOUND no such ring; CLV_E_ALREADY_EXISTS; CLV_E_ABORTED the intent is gone: somebody
- * took us for dead and undid what it spoke of. */
+/* Adds a key and its first version, number 1, in one transaction (NULL: no version yet); it is the
+ * primary where key->pub.primary is not 0. Takes an intent away (NULL: none). Names, rows and
+ * numbers inside `key` and `first` are ignored. Errors: CLV_E_NOT_FOUND no such ring;
+ * CLV_E_ALREADY_EXISTS; CLV_E_ABORTED the intent is gone: somebody took us for dead and undid what
+ * it spoke of. */
 CLV_MUST_USE clv_rc store_key_add(struct store *store, const struct clv_grant *grant,
 				  const struct clv_name *name, const struct store_key *key,
 				  const struct store_version *first, const char *intent,

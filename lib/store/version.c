@@ -15,18 +15,23 @@ static void read_material(struct store_run *run, struct store_version *version)
 		run->damaged = true;
 }
 
-static int64_t read_time_or_none(struct store_run *run)
+static void read_import(struct store_run *run, struct store_version *version)
 {
-	return store_read_null(run) ? 0 : store_read_int(run);
+	version->pub.import_time = store_read_int_or(run, 0);
+	if (!store_read_null(run))
+		store_read_text(run, version->pub.import_job, sizeof version->pub.import_job);
+	if (!store_read_null(run))
+		store_read_blob(run, version->check_value, sizeof version->check_value);
+	version->public_key_len =
+		store_read_blob_upto(run, version->public_key, sizeof version->public_key);
 }
 
 static void read_public(struct store_run *run, struct clv_version *version)
 {
 	version->number = store_read_count(run);
 	store_read_blob(run, version->uid, sizeof version->uid);
-	version->state = (enum clv_state) store_read_enum(run, CLV_STATE_DESTROY_SCHEDULED);
-	version->algorithm =
-		(enum clv_algorithm) store_read_enum(run, CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION);
+	version->state = (enum clv_state) store_read_enum(run, CLV_STATE_GENERATION_FAILED);
+	version->algorithm = store_read_algorithm(run);
 	version->protection = (enum clv_protection) store_read_enum(run, CLV_PROTECTION_HSM);
 	version->residency = (enum clv_residency) store_read_enum(run, CLV_RESIDENCY_TOKEN);
 	version->create_time = store_read_int(run);
@@ -34,8 +39,8 @@ static void read_public(struct store_run *run, struct clv_version *version)
 	version->state_time = store_read_int(run);
 	store_read_text(run, version->state_principal, sizeof version->state_principal);
 	store_read_text(run, version->state_reason, sizeof version->state_reason);
-	version->destroy_time = read_time_or_none(run);
-	version->destroy_event_time = read_time_or_none(run);
+	version->destroy_time = store_read_int_or(run, 0);
+	version->destroy_event_time = store_read_int_or(run, 0);
 }
 
 static clv_rc read_version(struct store_run *run, struct store_version *ret_version,
@@ -49,6 +54,7 @@ static clv_rc read_version(struct store_run *run, struct store_version *ret_vers
 	version.key_row = store_read_int(run);
 	store_read_key_name(run, &name);
 	read_public(run, &version.pub);
+	read_import(run, &version);
 	read_material(run, &version);
 	CLV_TRY(store_row_check(run, err));
 	name.version = version.pub.number;
@@ -196,7 +202,15 @@ clv_rc store_version_insert(struct store *store, const struct store_place *key, 
 	store_bind_int(&run, ":create_time", version->pub.create_time);
 	store_bind_int(&run, ":generate_time", version->pub.generate_time);
 	bind_state(&run, &version->pub);
-	if (version->pub.residency == CLV_RESIDENCY_TOKEN) /* what is not bound is NULL */
+	if (version->pub.import_time != 0) { /* what is not bound is NULL */
+		store_bind_int(&run, ":import_time", version->pub.import_time);
+		store_bind_text(&run, ":import_job", version->pub.import_job);
+		store_bind_blob(&run, ":check_value", version->check_value,
+				sizeof version->check_value);
+	}
+	if (version->public_key_len > 0)
+		store_bind_blob(&run, ":public_key", version->public_key, version->public_key_len);
+	if (version->pub.residency == CLV_RESIDENCY_TOKEN)
 		store_bind_int(&run, ":token_enabled", version->token_enabled);
 	else
 		store_bind_blob(&run, ":blob", version->blob, version->blob_len);

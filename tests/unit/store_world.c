@@ -63,6 +63,7 @@ struct store_ring some_ring(const char *location, const char *id, unsigned seed)
 struct store_key some_key(enum clv_residency residency)
 {
 	return (struct store_key){ .pub = { .purpose = CLV_PURPOSE_ENCRYPT_DECRYPT,
+					    .primary = 1,
 					    .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
 					    .protection = CLV_PROTECTION_HSM,
 					    .residency = residency,
