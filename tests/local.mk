@@ -63,7 +63,7 @@ lint: all
 soak: test-build
 	$(call need,$(soak_scripts) $(soak_programs),soak_scripts or soak_programs)
 	@$(MAKE) $(AM_MAKEFLAGS) all $(soak_programs)
-	@$(run_tests) --label soak --jobs 1 --timeout $${SOAK_TIMEOUT-3600} $(soak_programs) $(soak_scripts)
+	@$(run_tests) --label soak --comments --jobs 1 --timeout $${SOAK_TIMEOUT-3600} $(soak_programs) $(soak_scripts)
 
 # Under valgrind a program runs twenty to fifty times slower. Of those with a token, these show what
 # the others do as well; the rest is about time, kills and faults, and left to the sanitizers.
