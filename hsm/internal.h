@@ -11,6 +11,7 @@
 #ifndef HSM_INTERNAL_H
 #define HSM_INTERNAL_H
 
+#include <limits.h>
 #include <signal.h>
 
 #include <openssl/evp.h>
@@ -503,6 +504,12 @@ CLV_MUST_USE clv_rc hsm_log_key_check(struct hsm_session *session, CK_OBJECT_HAN
 CLV_MUST_USE clv_rc hsm_public_pem(EVP_PKEY *key, char ret_pem[CLV_PEM_MAX], struct clv_err *err);
 
 /* ---- probe.c, probe_mech.c ---- */
+
+/* Does the token say how many? openCryptoki says ~1, another way of CK_UNAVAILABLE_INFORMATION. */
+static inline bool hsm_count_said(CK_ULONG count)
+{
+	return count <= LONG_MAX;
+}
 
 /* Appends a row; what does not fit is left out. */
 void hsm_probe_row(struct clv_probe *probe, const char *topic, const char *name,

@@ -91,11 +91,9 @@ void hsm_describe(struct hsm *hsm, struct clv_probe *ret_probe)
 		 (hsm->quirks & HSM_QUIRK_NOT_VALIDATED) != 0
 			 ? "not a validated module"
 			 : "not known here; see the vendor's certificate for this firmware");
-	probe->max_sessions = token->ulMaxSessionCount == CK_UNAVAILABLE_INFORMATION
-				      ? 0
-				      : token->ulMaxSessionCount;
-	probe->open_sessions =
-		token->ulSessionCount == CK_UNAVAILABLE_INFORMATION ? 0 : token->ulSessionCount;
+	probe->max_sessions =
+		hsm_count_said(token->ulMaxSessionCount) ? token->ulMaxSessionCount : 0;
+	probe->open_sessions = hsm_count_said(token->ulSessionCount) ? token->ulSessionCount : 0;
 	probe->min_pin = token->ulMinPinLen;
 	probe->max_pin = token->ulMaxPinLen;
 }

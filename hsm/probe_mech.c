@@ -323,7 +323,7 @@ static void probe_rsa(struct hsm_session *session, struct clv_probe *probe)
 
 static void add_limit(struct clv_probe *probe, const char *name, CK_ULONG value)
 {
-	if (value == CK_UNAVAILABLE_INFORMATION)
+	if (!hsm_count_said(value))
 		hsm_probe_row(probe, "limits", name, CLV_PROBE_UNTRIED, "the token does not say");
 	else if (value == CK_EFFECTIVELY_INFINITE)
 		hsm_probe_row(probe, "limits", name, CLV_PROBE_YES, "none, says the token");
