@@ -54,6 +54,7 @@ static clv_rc encrypt_granted(struct api_worker *worker, const struct clv_grant 
 			      struct clv_err *err)
 {
 	CLV_TRY(api_use_by_name(worker, name, use, err));
+	CLV_TRY(api_count_use(use, grant, err));
 	return seal(use, grant, plaintext, aad, out, err);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 claviger_sources += \
 	lib/api/api.h \
+	lib/api/counts.c \
 	lib/api/crypt.c \
 	lib/api/ctx.c \
 	lib/api/gate.c \
@@ -12,6 +13,7 @@ claviger_sources += \
 	lib/api/maintain.c \
 	lib/api/make.c \
 	lib/api/ring.c \
+	lib/api/rotate.c \
 	lib/api/tokens.c \
 	lib/api/use.c \
 	lib/api/version.c
