@@ -164,7 +164,7 @@ static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
 	}
 
 static const struct kms_opt list_opts[] = {
-	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIMIT, OPT_NIST, OPT_END,
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIST, OPT_NIST, OPT_END,
 };
 
 static const struct kms_opt describe_opts[] = {
