@@ -157,6 +157,12 @@ static clv_rc decrypt(struct kms_run *run, struct clv_err *err)
 			"what the ciphertext is bound to besides"                                  \
 	}
 
+#define OPT_SKIP_INTEGRITY                                                                         \
+	{                                                                                          \
+		"skip-integrity-verification", 0, NULL, KMS_TEXT, 0,                               \
+			"changes nothing: there is no network to damage data"                      \
+	}
+
 static const struct kms_opt encrypt_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
@@ -165,6 +171,7 @@ static const struct kms_opt encrypt_opts[] = {
 	OPT_PLAINTEXT("what to encrypt; - is standard input"),
 	OPT_CIPHERTEXT("where to put the result; - is standard output"),
 	OPT_AAD,
+	OPT_SKIP_INTEGRITY,
 	OPT_END,
 };
 
@@ -175,6 +182,7 @@ static const struct kms_opt decrypt_opts[] = {
 	OPT_CIPHERTEXT("what to decrypt; - is standard input"),
 	OPT_PLAINTEXT("where to put the result; - is standard output"),
 	OPT_AAD,
+	OPT_SKIP_INTEGRITY,
 	{ "force", 0, NULL, KMS_TEXT, 0, "show the plaintext even on a terminal" },
 	{ "every", 0, "DURATION", KMS_DURATION, 0,
 	  "keep on decrypting; print when the outcome changes" },
