@@ -37,6 +37,9 @@ struct hsm;
 			*/
 #define HSM_IV_MAX 16  /* bytes */
 #define HSM_TAG_LEN 16 /* bytes */
+#define HSM_RANDOM_MIN                                                                             \
+	8 /* bytes: of fewer, zeros would not show that nothing was written                        \
+	   */
 
 struct hsm_options {
 	const char *uri;      /* RFC 7512, with module-path and pin-source; borrowed for the call */
@@ -169,6 +172,14 @@ CLV_MUST_USE clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant,
 				const struct hsm_keyref *key, struct clv_bytes aad,
 				struct clv_bytes iv, struct clv_bytes ciphertext,
 				uint8_t *ret_plaintext, struct clv_err *err);
+
+/*
+ * Random bytes from the token's generator, HSM_RANDOM_MIN <= len <= CLV_SECRET_MAX. `ret_bytes` has
+ * room for them and is wiped when the call fails. A generator that says it is done and has written
+ * nothing is not believed.
+ */
+CLV_MUST_USE clv_rc hsm_random(struct hsm *hsm, const struct clv_grant *grant, uint8_t *ret_bytes,
+			       size_t len, struct clv_err *err);
 
 /*
  * Tries what a token can do, with session objects only, and fills in everything. `full` also tries
