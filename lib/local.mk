@@ -8,6 +8,7 @@ claviger_public_headers = \
 	lib/claviger/crc32c.h \
 	lib/claviger/crypt.h \
 	lib/claviger/ctx.h \
+	lib/claviger/dek.h \
 	lib/claviger/err.h \
 	lib/claviger/key.h \
 	lib/claviger/name.h \

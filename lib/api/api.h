@@ -232,8 +232,32 @@ CLV_MUST_USE clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_n
 				   const uint8_t uid[CLV_UID_LEN], struct api_use *use,
 				   struct clv_err *err);
 const char *api_use_version(const struct api_use *use); /* full name of the version */
-const char *api_use_key(const struct api_use *use);     /* full name of its key */
+/* The same, for the audit entry; NULL: it did not come to that. */
+const char *api_use_version_inside(const struct api_use *use);
+const char *api_use_key(const struct api_use *use); /* full name of its key */
 const uint8_t *api_use_uid(const struct api_use *use);
 void api_use_end(struct api_use *use); /* for scope-bound use; twice is fine */
+
+/* ---- crypt.c ---- */
+
+/* Errors: CLV_E_INVALID_ARGUMENT, naming `what` and the limit. */
+CLV_MUST_USE clv_rc api_check_length(const char *what, size_t len, size_t most,
+				     struct clv_err *err);
+
+/* The name of a key, or of one of its versions where that will do. */
+CLV_MUST_USE clv_rc api_check_key_name(const char *text, bool version_too,
+				       struct clv_name *ret_name, struct clv_err *err);
+
+/* Appends the CLV1 of `plaintext` under the version in use. */
+CLV_MUST_USE clv_rc api_seal(struct api_use *use, const struct clv_grant *grant,
+			     struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *out,
+			     struct clv_err *err);
+
+/* Goes inside the version that a CLV1 of the key `name` says, and opens it. The caller ends `use`,
+ * and owns *ret_plaintext. */
+CLV_MUST_USE clv_rc api_open(struct api_worker *worker, const struct clv_grant *grant,
+			     const struct clv_name *name, struct clv_bytes ciphertext,
+			     struct clv_bytes aad, struct api_use *use,
+			     struct clv_secret **ret_plaintext, struct clv_err *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "lib/api/api.h"
 #include "lib/envelope/clv1.h"
 
-static clv_rc check_length(const char *what, size_t len, size_t most, struct clv_err *err)
+clv_rc api_check_length(const char *what, size_t len, size_t most, struct clv_err *err)
 {
 	if (len <= most)
 		return CLV_OK;
@@ -14,8 +14,8 @@ static clv_rc check_length(const char *what, size_t len, size_t most, struct clv
 			len, most);
 }
 
-static clv_rc check_name(const char *text, bool version_too, struct clv_name *ret_name,
-			 struct clv_err *err)
+clv_rc api_check_key_name(const char *text, bool version_too, struct clv_name *ret_name,
+			  struct clv_err *err)
 {
 	struct clv_name name;
 
@@ -29,8 +29,8 @@ static clv_rc check_name(const char *text, bool version_too, struct clv_name *re
 
 /* Puts ciphertext and tag behind the header that tells IV and version. How long the token's IV is
  * shows afterwards: the sealed bytes are made behind the longest header and moved up to theirs. */
-static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct clv_bytes plaintext,
-		   struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
+clv_rc api_seal(struct api_use *use, const struct clv_grant *grant, struct clv_bytes plaintext,
+		struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
 {
 	uint8_t bound[CLV1_AAD_LEN], iv[HSM_IV_MAX];
 	size_t iv_len, sealed_len = plaintext.len + HSM_TAG_LEN;
@@ -54,13 +54,7 @@ static clv_rc encrypt_granted(struct api_worker *worker, const struct clv_grant 
 			      struct clv_err *err)
 {
 	CLV_TRY(api_use_by_name(worker, name, use, err));
-	return seal(use, grant, plaintext, aad, out, err);
-}
-
-/* The full name of the version in use, for the audit entry; NULL: it did not come to that. */
-static const char *version_of(const struct api_use *use)
-{
-	return use->inside ? api_use_version(use) : NULL;
+	return api_seal(use, grant, plaintext, aad, out, err);
 }
 
 clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
@@ -77,25 +71,24 @@ clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 	struct clv_name parsed;
 	clv_rc rc;
 
-	CLV_TRY(check_name(name, true, &parsed, err));
-	CLV_TRY(check_length("plaintext", plaintext.len, CLV_PLAINTEXT_MAX, err));
-	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
+	CLV_TRY(api_check_key_name(name, true, &parsed, err));
+	CLV_TRY(api_check_length("plaintext", plaintext.len, CLV_PLAINTEXT_MAX, err));
+	CLV_TRY(api_check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
 	CLV_TRY(clv_buf_reserve(ret_ciphertext, plaintext.len + CLV1_OVERHEAD_MAX, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	rc = api_worker_acquire(ctx, &worker, err);
 	if (rc == CLV_OK)
 		rc = encrypt_granted(worker, grant, &parsed, plaintext, aad, &use, &out, err);
-	CLV_TRY(gate_answer(ctx, grant, rc, version_of(&use), err));
+	CLV_TRY(gate_answer(ctx, grant, rc, api_use_version_inside(&use), err));
 	CLV_TRY(clv_buf_add(ret_ciphertext, out.data, out.len, err)); /* there is room */
 	if (ret_version != NULL)
 		memcpy(ret_version, api_use_version(&use), CLV_NAME_MAX);
 	return CLV_OK;
 }
 
-static clv_rc decrypt_granted(struct api_worker *worker, const struct clv_grant *grant,
-			      const struct clv_name *name, struct clv_bytes ciphertext,
-			      struct clv_bytes aad, struct api_use *use,
-			      struct clv_secret **ret_plaintext, struct clv_err *err)
+clv_rc api_open(struct api_worker *worker, const struct clv_grant *grant,
+		const struct clv_name *name, struct clv_bytes ciphertext, struct clv_bytes aad,
+		struct api_use *use, struct clv_secret **ret_plaintext, struct clv_err *err)
 {
 	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
 	uint8_t bound[CLV1_AAD_LEN];
@@ -127,15 +120,14 @@ clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 	struct clv_name parsed;
 	clv_rc rc;
 
-	CLV_TRY(check_name(name, false, &parsed, err));
-	CLV_TRY(check_length("ciphertext", ciphertext.len, CLV_CIPHERTEXT_MAX, err));
-	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
+	CLV_TRY(api_check_key_name(name, false, &parsed, err));
+	CLV_TRY(api_check_length("ciphertext", ciphertext.len, CLV_CIPHERTEXT_MAX, err));
+	CLV_TRY(api_check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	rc = api_worker_acquire(ctx, &worker, err);
 	if (rc == CLV_OK)
-		rc = decrypt_granted(worker, grant, &parsed, ciphertext, aad, &use, &plaintext,
-				     err);
-	CLV_TRY(gate_answer(ctx, grant, rc, version_of(&use), err));
+		rc = api_open(worker, grant, &parsed, ciphertext, aad, &use, &plaintext, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, api_use_version_inside(&use), err));
 	*ret_plaintext = CLV_TAKE(plaintext);
 	if (ret_version != NULL)
 		memcpy(ret_version, api_use_version(&use), CLV_NAME_MAX);

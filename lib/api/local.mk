@@ -3,6 +3,7 @@ claviger_sources += \
 	lib/api/api.h \
 	lib/api/crypt.c \
 	lib/api/ctx.c \
+	lib/api/dek.c \
 	lib/api/gate.c \
 	lib/api/inflight.c \
 	lib/api/inflight.h \

@@ -300,6 +300,11 @@ const char *api_use_version(const struct api_use *use)
 	return use->view->version.pub.name;
 }
 
+const char *api_use_version_inside(const struct api_use *use)
+{
+	return use->inside ? api_use_version(use) : NULL;
+}
+
 const char *api_use_key(const struct api_use *use)
 {
 	return use->view->key_name;

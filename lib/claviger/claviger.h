@@ -7,6 +7,7 @@
 #include <claviger/crc32c.h>
 #include <claviger/crypt.h>
 #include <claviger/ctx.h>
+#include <claviger/dek.h>
 #include <claviger/err.h>
 #include <claviger/key.h>
 #include <claviger/name.h>
