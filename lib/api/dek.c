@@ -25,11 +25,6 @@ static clv_rc draw(struct hsm *hsm, const struct clv_grant *grant, size_t len,
 	return CLV_OK;
 }
 
-static struct clv_bytes view_of(const struct clv_secret *secret)
-{
-	return (struct clv_bytes){ clv_secret_bytes(secret), clv_secret_len(secret) };
-}
-
 /* ---- random bytes */
 
 static clv_rc random_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
@@ -75,7 +70,7 @@ static clv_rc generate_granted(struct api_worker *worker, const struct clv_grant
 
 	CLV_TRY(api_use_by_name(worker, name, use, err));
 	CLV_TRY(draw(use->hsm, grant, options->len, &dek, err));
-	CLV_TRY(api_seal(use, grant, view_of(dek), options->aad, out, err));
+	CLV_TRY(api_seal(use, grant, api_view_of(dek), options->aad, out, err));
 	*ret_dek = CLV_TAKE(dek);
 	return CLV_OK;
 }
@@ -182,7 +177,7 @@ static clv_rc rewrap_granted(struct clv_ctx *ctx, const struct clv_name *name, s
 	report->unchanged = strcmp(report->from, report->to) == 0;
 	if (report->unchanged)
 		return clv_buf_add(out, wrapped.data, wrapped.len, err);
-	return api_seal(&to->use, to->grant, view_of(dek), aad, out, err);
+	return api_seal(&to->use, to->grant, api_view_of(dek), aad, out, err);
 }
 
 clv_rc clv_dek_rewrap(struct clv_ctx *ctx, const struct clv_caller *who, const char *key_name,
