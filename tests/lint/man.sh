@@ -3,7 +3,7 @@
 # `kmsctl help --all` and the pages of section 1, taken together, name the same commands and options. In the help, a line
 # `kmsctl NOUN VERB ...` begins a command and a line of two blanks and `--name` is an option of
 # it. In a page, a subsection (.SS or .Ss) `kmsctl NOUN VERB ...` begins a command, and a tag
-# (the line after .TP, .It, .OP) is an option.
+# (the line after .TP, .It, .OP) is an option. Other subsections explain, and are not looked at.
 set -eu
 # shellcheck source=tests/lint/lib.sh
 . "${srcdir:?}/tests/lint/lib.sh"
@@ -36,8 +36,10 @@ page_text()
 {
 	perl -ne '
 		s/\\-/-/g; s/\\f(?:\[\w*\]|\(..|.)//g; s/\\&//g; s/\\ / /g;
-		if (/^\.S[Hh]\b/) { print "kmsctl\n" if $command; $command = 0; $tag = 0; next }
-		if (/^\.S[Ss]\s+"?(?:\.?Nm )?(kmsctl .*?)"?\s*$/) { $command = 1; (my $t = $1) =~ s/\b(?:Cm|Ar|Ic|Op|Fl) //g; print "$t\n"; next }
+		if (/^\.S[Hh]\b/) { print "kmsctl\n" if $command; $command = $aside = $tag = 0; next }
+		if (/^\.S[Ss]\s+"?(?:\.?Nm )?(kmsctl .*?)"?\s*$/) { $command = 1; $aside = 0; (my $t = $1) =~ s/\b(?:Cm|Ar|Ic|Op|Fl) //g; print "$t\n"; next }
+		if (/^\.S[Ss]\b/) { $aside = 1; next }
+		next if $aside;
 		if (/^\.TP/) { $tag = 1; next }
 		if (/^\.It\s+(.*)/ || /^\.OP\s+(.*)/ || ($tag && /^(.*)/)) {
 			(my $t = $1) =~ s/\bFl (?:Fl )?-?-?(\w)/--$1/g;

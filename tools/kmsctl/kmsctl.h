@@ -82,6 +82,14 @@ extern const struct kms_noun kms_noun_completion;
 	{                                                                                          \
 		"limit", 0, "N", KMS_COUNT, 0, "list at most N"                                    \
 	}
+/* What every list has; kms_list() does them. */
+#define OPT_LIST                                                                                   \
+	OPT_LIMIT, { "filter", 0, "EXPRESSION", KMS_FILTER, 0, "list what it holds for" },         \
+		{ "sort-by", 0, "FIELD,...", KMS_SORT, 0, "in this order; ~FIELD falls" },         \
+		{ "page-size", 0, "N", KMS_COUNT, 0, "ask the catalogue for N at a time" },        \
+	{                                                                                          \
+		"uri", 0, NULL, KMS_TEXT, 0, "print names only"                                    \
+	}
 #define OPT_SOFTHSM_MODULE                                                                         \
 	{                                                                                          \
 		"softhsm-module", 0, "FILE", KMS_FILE, 0,                                          \
@@ -170,7 +178,10 @@ struct kms_pager {
 	json_t *(*record)(const void *item);
 };
 
-/* All pages, or as many items as --limit says, handed to run->out. */
+/*
+ * All pages, or what the options of OPT_LIST leave of them, handed to run->out. As with gcloud
+ * the order of things is: --filter, --sort-by, --limit.
+ */
 CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 			     const struct kms_column *columns, struct clv_err *err);
 

@@ -89,10 +89,8 @@ static clv_rc check_every(const struct kms_run *run, struct clv_err *err)
 		return kms_usage(args, err,
 				 "with --every standard output is for its lines: "
 				 "--plaintext-file must be a file");
-	if (run->out->json)
-		return kms_usage(args, err,
-				 "--every prints lines while it runs, not one JSON "
-				 "document");
+	if (run->out->format.form != KMS_FORM_TEXT)
+		return kms_usage(args, err, "--every prints lines while it runs: no --format");
 	return CLV_OK;
 }
 

@@ -34,7 +34,7 @@ static clv_rc print_valid(struct kms_run *run, bool valid, const struct clv_used
 {
 	json_t *rec;
 
-	if (!run->out->json)
+	if (run->out->format.form == KMS_FORM_TEXT)
 		return kms_out_line(valid ? "True" : "False", err);
 	rec = kms_record_used(used);
 	kms_put(&rec, "success", json_boolean(valid));

@@ -135,6 +135,14 @@ static clv_rc version_enable(struct kms_run *run, struct clv_err *err)
 	return switched(run, &report, "Enabled", err);
 }
 
+/* Another of gcloud's spellings for the two. */
+static clv_rc version_update(struct kms_run *run, struct clv_err *err)
+{
+	if (strcmp(kms_text(run->args, "state"), "enabled") == 0)
+		return version_enable(run, err);
+	return version_disable(run, err);
+}
+
 /* ---- the end, which is ordered first and comes later */
 
 static clv_rc version_destroy(struct kms_run *run, struct clv_err *err)
@@ -176,9 +184,9 @@ static clv_rc get_public_key(struct kms_run *run, struct clv_err *err)
 	KMS_AUTO_DONE(clv_buf_done) struct clv_buf key = { 0 };
 	struct clv_used used;
 
-	if (run->out->json && kms_is_std(sink.path))
+	if (run->out->format.form != KMS_FORM_TEXT && kms_is_std(sink.path))
 		return kms_usage(run->args, err,
-				 "with --format json the public key needs an --output-file");
+				 "with --format the public key needs an --output-file");
 	CLV_TRY(kms_sink_check(&sink, err));
 	CLV_TRY(clv_public_key_get(run->ctx, NULL, run->full,
 				   der ? CLV_PUBLIC_KEY_DER : CLV_PUBLIC_KEY_PEM, &key, &used,
@@ -194,7 +202,7 @@ static clv_rc get_public_key(struct kms_run *run, struct clv_err *err)
 	}
 
 static const struct kms_opt list_opts[] = {
-	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIMIT, OPT_NIST, OPT_END,
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIST, OPT_NIST, OPT_END,
 };
 
 static const struct kms_opt describe_opts[] = {
@@ -207,11 +215,22 @@ static const struct kms_opt create_opts[] = {
 	OPT_END,
 };
 
+#define OPT_REASON                                                                                 \
+	{                                                                                          \
+		"reason", 0, "TEXT", KMS_TEXT, 0,                                                  \
+			"why; kept with the version and in the audit log"                          \
+	}
+
 static const struct kms_opt switch_opts[] = {
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_REASON, OPT_END,
+};
+
+static const struct kms_opt update_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
 	OPT_KEY,
-	{ "reason", 0, "TEXT", KMS_TEXT, 0, "why; kept with the version and in the audit log" },
+	{ "state", 0, "enabled|disabled", KMS_CHOICE, KMS_OPT_REQUIRED, "what it is to be" },
+	OPT_REASON,
 	OPT_END,
 };
 
@@ -237,6 +256,8 @@ static const struct kms_verb version_verbs[] = {
 	  "let a version be used again" },
 	{ "disable", version_disable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "stop every use of a version; returns when none is left" },
+	{ "update", version_update, update_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
+	  "the same as enable or disable" },
 	{ "destroy", version_destroy, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "disable a version, and destroy it when its time has come" },
 	{ "restore", version_restore, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,

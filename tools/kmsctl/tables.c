@@ -27,9 +27,11 @@ static const struct kms_noun *const nouns[] = {
 static const struct kms_opt common[] = {
 	{ "home", 0, "DIR", KMS_FILE, 0, "folder of the home" },
 	{ "project", 0, "PROJECT", KMS_TEXT, 0, "project, if not the home's own" },
-	{ "format", 0, "text|json", KMS_CHOICE, 0, "how to print the result" },
+	{ "format", 0, "text|json|value(FIELD,...)", KMS_FORMAT, 0, "how to print the result" },
 	{ "quiet", 'q', NULL, KMS_TEXT, 0, "ask nothing, print no confirmations" },
 	{ "yes", 0, NULL, KMS_TEXT, 0, "the same as --quiet" },
+	{ "verbosity", 0, "debug|info|warning|error|critical|none", KMS_CHOICE, 0,
+	  "from error on: no warnings" },
 	{ "allow-unlocked-memory", 0, NULL, KMS_TEXT, 0,
 	  "go on where memory for secrets cannot be locked" },
 	{ "help", 'h', NULL, KMS_TEXT, 0, "explain the command" },
