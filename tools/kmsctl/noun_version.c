@@ -42,8 +42,8 @@ static const struct kms_column version_columns[] = {
 static const struct kms_column nist_columns[] = {
 	{ "NAME", "name", false },
 	{ "STATE", "state", false },
-	{ "ALGORITHM", "algorithm", false },
 	{ "NIST_STATE", "nistState", false },
+	{ "ALGORITHM", "algorithm", false },
 	{ "SINCE", "stateTime", false },
 	{ "DESTROY_TIME", "destroyTime", false },
 	{ 0 },
