@@ -369,6 +369,10 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 	struct store_key key;
 
 	CLV_TRY(store_key_get(worker->store, key_name, &key, err));
+	if (key.pub.import_only)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"%s is import-only: its versions are imported, not generated",
+				key.pub.name);
 	CLV_TRY(api_version_make(worker, grant, key_name, &key.pub, &version, intent, err));
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
 	return store_version_add(worker->store, grant, key_name, &version,

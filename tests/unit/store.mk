@@ -9,6 +9,7 @@ test_programs += \
 	tests/unit/test_store_change \
 	tests/unit/test_store_life \
 	tests/unit/test_store_open \
+	tests/unit/test_store_rotate \
 	tests/unit/test_store_rows
 
 tests_unit_test_audit_SOURCES = tests/unit/test_audit.c
@@ -27,9 +28,14 @@ tests_unit_test_store_open_SOURCES = tests/unit/test_store_open.c $(store_world)
 tests_unit_test_store_open_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_open_LDADD = $(test_libs)
 
+tests_unit_test_store_rotate_SOURCES = tests/unit/test_store_rotate.c $(store_world)
+tests_unit_test_store_rotate_CPPFLAGS = $(store_cppflags)
+tests_unit_test_store_rotate_LDADD = $(test_libs)
+
 tests_unit_test_store_rows_SOURCES = tests/unit/test_store_rows.c $(store_world)
 tests_unit_test_store_rows_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_rows_LDADD = $(test_libs)
 endif
 
-EXTRA_DIST += tests/fixtures/store/make tests/fixtures/store/v1.db tests/fixtures/store/v2.db
+EXTRA_DIST += tests/fixtures/store/make tests/fixtures/store/v1.db tests/fixtures/store/v2.db \
+	tests/fixtures/store/v3.db
