@@ -15,7 +15,8 @@ static clv_rc check_options(const struct clv_key_options *options, struct clv_ke
 	if (key->protection != CLV_PROTECTION_SOFTWARE && key->protection != CLV_PROTECTION_HSM)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"protection level must be SOFTWARE or HSM");
-	if (key->residency != CLV_RESIDENCY_WRAPPED && key->residency != CLV_RESIDENCY_TOKEN)
+	if (key->residency != 0 && key->residency != CLV_RESIDENCY_WRAPPED &&
+	    key->residency != CLV_RESIDENCY_TOKEN)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "residency must be WRAPPED or TOKEN");
 	CLV_TRY(model_destroy_delay_check(key->destroy_delay, err));
 	if (options->import_only && !options->skip_initial_version)
@@ -33,7 +34,7 @@ static clv_rc read_options(const struct clv_key_options *options, struct clv_key
 	struct clv_key key = { .destroy_delay = options->destroy_delay,
 			       .purpose = options->purpose,
 			       .protection = options->protection,
-			       .residency = options->residency,
+			       .residency = options->residency, /* 0: api_residency_choose() */
 			       .rotation_period = options->rotation_period,
 			       .next_rotation_time = options->next_rotation_time,
 			       .import_only = options->import_only,
@@ -41,8 +42,6 @@ static clv_rc read_options(const struct clv_key_options *options, struct clv_key
 
 	if (key.protection == 0)
 		key.protection = CLV_PROTECTION_SOFTWARE;
-	if (key.residency == 0)
-		key.residency = CLV_RESIDENCY_WRAPPED;
 	if (key.destroy_delay == 0)
 		key.destroy_delay = CLV_DESTROY_DELAY_DEFAULT;
 	CLV_TRY(check_options(options, &key, err));
@@ -101,6 +100,7 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 	if (rc != CLV_E_NOT_FOUND)
 		return rc;
 	key = (struct store_key){ .pub = new->pub };
+	CLV_TRY(api_residency_choose(worker, name, &key.pub, err));
 	if (new->with_version) {
 		rc = make_and_add(worker, grant, name, &key, &intent, err);
 		api_version_settle(worker, &intent, name, rc);

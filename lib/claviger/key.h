@@ -190,7 +190,7 @@ struct clv_key_options {
 	enum clv_purpose purpose;
 	enum clv_algorithm algorithm; /* 0: what the purpose implies; ENCRYPT_DECRYPT alone does */
 	enum clv_protection protection; /* 0: CLV_PROTECTION_SOFTWARE, as gcloud asks by default */
-	enum clv_residency residency;   /* 0: CLV_RESIDENCY_WRAPPED */
+	enum clv_residency residency;   /* 0: WRAPPED if the token can wrap such keys, else TOKEN */
 	int64_t destroy_delay;          /* ns, 24 hours to 120 days; 0: 30 days */
 	int64_t rotation_period;        /* ns, 24 to 876,000 hours; 0: none. Needs a next time */
 	int64_t next_rotation_time; /* ns since 1970, in the future; 0: none. Both are for keys of
@@ -213,7 +213,7 @@ struct clv_key_options {
  * Labels: at most 64; keys of 1 to 63 characters `[a-z][a-z0-9_-]*`, each once; values of 0 to 63
  * characters `[a-z0-9_-]*`.
  * Errors: CLV_E_INVALID_ARGUMENT, with the rule that is broken; CLV_E_NOT_FOUND no such key ring;
- * CLV_E_ALREADY_EXISTS.
+ * CLV_E_ALREADY_EXISTS; CLV_E_UNIMPLEMENTED the token cannot hold such keys in this way.
  */
 CLV_MUST_USE clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who,
 				   const char *name, const struct clv_key_options *options,

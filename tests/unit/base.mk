@@ -10,6 +10,8 @@ test_programs += \
 	tests/unit/test_secret \
 	tests/unit/test_time \
 	tests/unit/test_crc32c \
+	tests/unit/test_hash \
+	tests/unit/test_pem \
 	tests/unit/test_name \
 	tests/unit/test_state \
 	tests/unit/test_algorithm \
@@ -67,4 +69,10 @@ tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_grant_SOURCES = tests/unit/test_grant.c tests/unit/base_check.h
 tests_unit_test_grant_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_grant_LDADD = $(test_libs)
+tests_unit_test_hash_SOURCES = tests/unit/test_hash.c tests/unit/base_check.h
+tests_unit_test_hash_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hash_LDADD = $(test_libs)
+tests_unit_test_pem_SOURCES = tests/unit/test_pem.c tests/unit/base_check.h
+tests_unit_test_pem_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_pem_LDADD = $(test_libs)
 endif

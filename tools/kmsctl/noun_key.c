@@ -56,8 +56,11 @@ static clv_rc key_create(struct kms_run *run, struct clv_err *err)
 		.import_only = kms_given(args, "import-only"),
 		.skip_initial_version = kms_given(args, "skip-initial-version-creation"),
 	};
+	const char *algorithm = kms_text(args, "default-algorithm");
 	struct clv_key key;
 
+	if (algorithm != NULL)
+		CLV_TRY(kms_read_algorithm(args, algorithm, &options.algorithm, err));
 	CLV_TRY(clv_key_create(run->ctx, NULL, run->full, &options, &key, err));
 	kms_out_note(run->out, "Created key [%s].", run->name.key);
 	return kms_out_made(run->out, kms_record_key(&key), err);
@@ -129,6 +132,7 @@ static const char *const update_words[] = {
 	"rotation-period",
 	"next-rotation-time",
 	"remove-rotation-schedule",
+	"default-algorithm",
 };
 
 /* The schedule as the line has it. */
@@ -204,6 +208,11 @@ static clv_rc key_update(struct kms_run *run, struct clv_err *err)
 	bool changed;
 
 	CLV_TRY(check_update(args, err));
+	if (kms_given(args, "default-algorithm")) {
+		changes.fields |= CLV_KEY_ALGORITHM;
+		CLV_TRY(kms_read_algorithm(args, kms_text(args, "default-algorithm"),
+					   &changes.algorithm, err));
+	}
 	if (kms_given(args, "remove-rotation-schedule"))
 		changes.fields |= CLV_KEY_ROTATION_PERIOD | CLV_KEY_NEXT_ROTATION_TIME;
 	if (kms_given(args, "clear-labels"))
@@ -254,6 +263,8 @@ static const struct kms_opt create_opts[] = {
 	OPT_KEYRING,
 	{ "purpose", 0, "encryption|raw-encryption|asymmetric-signing|asymmetric-encryption|mac",
 	  KMS_CHOICE, 0, "what for; encryption when not given" },
+	{ "default-algorithm", 0, "ALGORITHM", KMS_TEXT, 0,
+	  "of its versions; needed unless the purpose is encryption" },
 	{ "protection-level", 0, "software|hsm", KMS_CHOICE, 0,
 	  "what to call it; the key is in the token in any case" },
 	{ "residency", 0, "wrapped|token", KMS_CHOICE, 0,
@@ -280,6 +291,7 @@ static const struct kms_opt update_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
 	{ "primary-version", 0, "N", KMS_COUNT, 0, "encrypt with it from now on" },
+	{ "default-algorithm", 0, "ALGORITHM", KMS_TEXT, 0, "of versions made from now on" },
 	OPT_SCHEDULE,
 	{ "remove-rotation-schedule", 0, NULL, KMS_TEXT, 0, "no automatic rotation any more" },
 	{ "update-labels", 0, "KEY=VALUE,...", KMS_TEXT, 0, "labels to add, or to change" },
@@ -310,7 +322,7 @@ static const struct kms_verb key_verbs[] = {
 	{ "describe", key_describe, place_opts, "KEY", CLV_NAME_KEY, KMS_READS,
 	  "print a key and its primary version" },
 	{ "update", key_update, update_opts, "KEY", CLV_NAME_KEY, KMS_CHANGES,
-	  "change labels, rotation schedule or primary version" },
+	  "change labels, schedule, algorithm or primary version" },
 	{ "set-primary-version", key_set_primary, set_primary_opts, "KEY", CLV_NAME_KEY,
 	  KMS_CHANGES, "encrypt with another version from now on" },
 	{ "set-rotation-schedule", key_set_schedule, schedule_opts, "KEY", CLV_NAME_KEY,
