@@ -40,6 +40,7 @@ struct hsm;
 #define HSM_PUBLIC_MAX 800 /* bytes: the SubjectPublicKeyInfo of RSA-4096 has 550 */
 #define HSM_SIGNATURE_MAX 512 /* bytes: RSA-4096 */
 #define HSM_CHECK_LEN 32      /* bytes */
+#define HSM_RANDOM_MIN 8      /* bytes: of fewer, zeros would not show that nothing was written */
 
 struct hsm_options {
 	const char *uri;      /* RFC 7512, with module-path and pin-source; borrowed for the call */
@@ -142,16 +143,17 @@ CLV_MUST_USE clv_rc hsm_key_create(struct hsm *hsm, const struct clv_grant *gran
 				   enum hsm_role role, const uint8_t id[HSM_ID_LEN],
 				   const char *label, struct clv_err *err);
 
-/* Destroys the token objects with this id and role. It is no error when there is none. */
+/* Destroys the token objects with this id and role, of a pair both halves. It is no error when
+ * there is none. */
 CLV_MUST_USE clv_rc hsm_key_destroy(struct hsm *hsm, const struct clv_grant *grant,
 				    enum hsm_role role, const uint8_t id[HSM_ID_LEN],
 				    struct clv_err *err);
 
-/* Sets the usage flags of a TOKEN-resident version in the token: true lets it encrypt and decrypt.
- */
+/* Sets the usage flags of a TOKEN-resident version in the token: true lets it do what its algorithm
+ * is for. `algorithm` 0: GOOGLE_SYMMETRIC_ENCRYPTION. */
 CLV_MUST_USE clv_rc hsm_key_set_enabled(struct hsm *hsm, const struct clv_grant *grant,
-					const uint8_t id[HSM_ID_LEN], bool enabled,
-					struct clv_err *err);
+					enum clv_algorithm algorithm, const uint8_t id[HSM_ID_LEN],
+					bool enabled, struct clv_err *err);
 
 /* Forgets a cached key and destroys its session object at once, or when its last user is done. */
 void hsm_key_evict(struct hsm *hsm, const uint8_t id[HSM_ID_LEN]);
@@ -270,6 +272,14 @@ CLV_MUST_USE clv_rc hsm_version_import(struct hsm *hsm, const struct clv_grant *
 				       const struct hsm_keyref *parent, struct clv_bytes wrapped,
 				       struct hsm_blob *ret_blob, struct hsm_public *ret_public,
 				       uint8_t ret_check[HSM_CHECK_LEN], struct clv_err *err);
+
+/*
+ * Random bytes from the token's generator, HSM_RANDOM_MIN <= len <= CLV_SECRET_MAX. `ret_bytes` has
+ * room for them and is wiped when the call fails. A generator that says it is done and has written
+ * nothing is not believed.
+ */
+CLV_MUST_USE clv_rc hsm_random(struct hsm *hsm, const struct clv_grant *grant, uint8_t *ret_bytes,
+			       size_t len, struct clv_err *err);
 
 /*
  * Tries what a token can do, with session objects only, and fills in everything. `full` also tries

@@ -7,8 +7,14 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/distance.c \
 	tools/common/env.c \
 	tools/common/env.h \
+	tools/common/field.c \
+	tools/common/field.h \
 	tools/common/file.c \
 	tools/common/file.h \
+	tools/common/filter.c \
+	tools/common/filter.h \
+	tools/common/format.c \
+	tools/common/format.h \
 	tools/common/help.c \
 	tools/common/help.h \
 	tools/common/opt.c \
@@ -23,16 +29,20 @@ tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 # Without main(), so that unit tests can have it too.
 noinst_LTLIBRARIES += tools/libkmsctl.la
 tools_libkmsctl_la_SOURCES = \
+	tools/kmsctl/data.c \
 	tools/kmsctl/every.c \
 	tools/kmsctl/kmsctl.h \
 	tools/kmsctl/names.c \
+	tools/kmsctl/noun_asymmetric.c \
 	tools/kmsctl/noun_crypt.c \
 	tools/kmsctl/noun_help.c \
 	tools/kmsctl/noun_init.c \
 	tools/kmsctl/noun_key.c \
 	tools/kmsctl/noun_keyring.c \
 	tools/kmsctl/noun_location.c \
+	tools/kmsctl/noun_mac.c \
 	tools/kmsctl/noun_maintain.c \
+	tools/kmsctl/noun_raw.c \
 	tools/kmsctl/noun_status.c \
 	tools/kmsctl/noun_token.c \
 	tools/kmsctl/noun_version.c \

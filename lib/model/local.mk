@@ -2,7 +2,11 @@
 claviger_sources += \
 	lib/model/algorithm.c \
 	lib/model/algorithm.h \
+	lib/model/labels.c \
+	lib/model/labels.h \
 	lib/model/name.c \
+	lib/model/rotation.c \
+	lib/model/rotation.h \
 	lib/model/state.c \
 	lib/model/state.h
 EXTRA_DIST += lib/model/README.md

@@ -6,6 +6,7 @@ tests_support_raw_objects_CPPFLAGS = $(AM_CPPFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOK
 
 home_world = tests/support/home_world.c tests/support/home_world.h
 home_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
+home_kinds = tests/support/kinds.c tests/support/kinds.h
 home_verbs = tests/support/verbs.c tests/support/verbs.h
 
 test_programs += \
@@ -15,9 +16,14 @@ test_programs += \
 	tests/token/test_audit_failure \
 	tests/token/test_resources \
 	tests/token/test_crypt \
+	tests/token/test_api_kinds \
+	tests/token/test_api_inputs \
+	tests/token/test_dek \
 	tests/token/test_switch \
 	tests/token/test_history \
 	tests/token/test_crash \
+	tests/token/test_rotation \
+	tests/token/test_counts \
 	tests/token/test_intents \
 	tests/token/test_stress
 
@@ -39,6 +45,16 @@ tests_token_test_resources_LDADD = $(test_libs)
 tests_token_test_crypt_SOURCES = tests/token/test_crypt.c $(home_world)
 tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
+tests_token_test_dek_SOURCES = tests/token/test_dek.c $(home_world)
+tests_token_test_dek_CPPFLAGS = $(home_cppflags)
+tests_token_test_dek_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=policy_eval,--wrap=hsm_encrypt
+tests_token_test_dek_LDADD = $(test_libs)
+tests_token_test_api_kinds_SOURCES = tests/token/test_api_kinds.c $(home_kinds) $(home_world)
+tests_token_test_api_kinds_CPPFLAGS = $(home_cppflags)
+tests_token_test_api_kinds_LDADD = $(test_libs)
+tests_token_test_api_inputs_SOURCES = tests/token/test_api_inputs.c $(home_kinds) $(home_world)
+tests_token_test_api_inputs_CPPFLAGS = $(home_cppflags)
+tests_token_test_api_inputs_LDADD = $(test_libs)
 tests_token_test_switch_SOURCES = tests/token/test_switch.c $(home_world)
 tests_token_test_switch_CPPFLAGS = $(home_cppflags)
 tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append,--wrap=inflight_enter
@@ -46,6 +62,13 @@ tests_token_test_switch_LDADD = $(test_libs)
 tests_token_test_history_SOURCES = tests/token/test_history.c $(home_world)
 tests_token_test_history_CPPFLAGS = $(home_cppflags)
 tests_token_test_history_LDADD = $(test_libs)
+tests_token_test_rotation_SOURCES = tests/token/test_rotation.c $(home_world)
+tests_token_test_rotation_CPPFLAGS = $(home_cppflags)
+tests_token_test_rotation_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_intent_add,--wrap=store_key_rotate
+tests_token_test_rotation_LDADD = $(test_libs)
+tests_token_test_counts_SOURCES = tests/token/test_counts.c $(home_world)
+tests_token_test_counts_CPPFLAGS = $(home_cppflags)
+tests_token_test_counts_LDADD = $(test_libs)
 tests_token_test_crash_SOURCES = tests/token/test_crash.c $(home_world)
 tests_token_test_crash_CPPFLAGS = $(home_cppflags)
 tests_token_test_crash_LDADD = $(test_libs)

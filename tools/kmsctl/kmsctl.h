@@ -27,18 +27,30 @@ struct kms_run {
 
 extern const struct kms_tables kmsctl_tables;
 
-extern const struct kms_noun kms_noun_init;
-extern const struct kms_noun kms_noun_location;
-extern const struct kms_noun kms_noun_keyring;
-extern const struct kms_noun kms_noun_key;
-extern const struct kms_noun kms_noun_version;
-extern const struct kms_noun kms_noun_encrypt;
-extern const struct kms_noun kms_noun_decrypt;
-extern const struct kms_noun kms_noun_maintain;
-extern const struct kms_noun kms_noun_status;
-extern const struct kms_noun kms_noun_token;
-extern const struct kms_noun kms_noun_help;
-extern const struct kms_noun kms_noun_completion;
+/* All nouns, in the order of `kmsctl help`: kms_noun_init and so on, each in its noun_*.c. */
+#define KMSCTL_NOUNS(X)                                                                            \
+	X(init)                                                                                    \
+	X(location)                                                                                \
+	X(keyring)                                                                                 \
+	X(key)                                                                                     \
+	X(version)                                                                                 \
+	X(encrypt)                                                                                 \
+	X(decrypt)                                                                                 \
+	X(asymmetric_sign)                                                                         \
+	X(asymmetric_decrypt)                                                                      \
+	X(mac_sign)                                                                                \
+	X(mac_verify)                                                                              \
+	X(raw_encrypt)                                                                             \
+	X(raw_decrypt)                                                                             \
+	X(status)                                                                                  \
+	X(maintain)                                                                                \
+	X(token)                                                                                   \
+	X(help)                                                                                    \
+	X(completion)
+
+#define KMSCTL_DECLARE(noun) extern const struct kms_noun kms_noun_##noun;
+KMSCTL_NOUNS(KMSCTL_DECLARE)
+#undef KMSCTL_DECLARE
 
 /* ---- rows that several tables have */
 
@@ -54,9 +66,35 @@ extern const struct kms_noun kms_noun_completion;
 	{                                                                                          \
 		"key", 0, "KEY", KMS_TEXT, 0, "key, or its full name"                              \
 	}
+#define OPT_VERSION                                                                                \
+	{                                                                                          \
+		"version", 0, "N", KMS_TEXT, 0, "version, unless a full name says it"              \
+	}
+#define OPT_AAD                                                                                    \
+	{                                                                                          \
+		"additional-authenticated-data-file", 0, "FILE", KMS_FILE, 0,                      \
+			"what the ciphertext is bound to besides"                                  \
+	}
+#define OPT_SKIP_INTEGRITY                                                                         \
+	{                                                                                          \
+		"skip-integrity-verification", 0, NULL, KMS_TEXT, 0,                               \
+			"compare no checksums on the way to the key and back"                      \
+	}
+#define OPT_FORCE                                                                                  \
+	{                                                                                          \
+		"force", 0, NULL, KMS_TEXT, 0, "show the plaintext even on a terminal"             \
+	}
 #define OPT_LIMIT                                                                                  \
 	{                                                                                          \
 		"limit", 0, "N", KMS_COUNT, 0, "list at most N"                                    \
+	}
+/* What every list has; kms_list() does them. */
+#define OPT_LIST                                                                                   \
+	OPT_LIMIT, { "filter", 0, "EXPRESSION", KMS_FILTER, 0, "list what it holds for" },         \
+		{ "sort-by", 0, "FIELD,...", KMS_SORT, 0, "in this order; ~FIELD falls" },         \
+		{ "page-size", 0, "N", KMS_COUNT, 0, "ask the catalogue for N at a time" },        \
+	{                                                                                          \
+		"uri", 0, NULL, KMS_TEXT, 0, "print names only"                                    \
 	}
 #define OPT_SOFTHSM_MODULE                                                                         \
 	{                                                                                          \
@@ -104,6 +142,37 @@ json_t *kms_record_switch(const struct clv_switch_report *report);
 json_t *kms_record_probe(const struct clv_probe *probe);
 json_t *kms_record_status(const struct clv_status *status);
 
+json_t *kms_record_used(const struct clv_used *used);
+
+/* ---- what verbs that use a version share (data.c) */
+
+bool kms_is_std(const char *path);                                 /* "-" */
+struct clv_bytes kms_secret_view(const struct clv_secret *secret); /* borrowed from it */
+
+/* Of the options that name a file to read, ended by NULL, at most one may be standard input. */
+CLV_MUST_USE clv_rc kms_check_stdin(const struct kms_args *args, const char *const *options,
+				    struct clv_err *err);
+
+/* Reads the file that an option names; no bytes when it is not given. */
+CLV_MUST_USE clv_rc kms_read_option(const struct kms_args *args, const char *option,
+				    const char *what, size_t max, struct clv_buf *ret_buf,
+				    struct clv_err *err);
+
+/* The bytes with their checksum, unless it is not to be compared. */
+struct clv_input kms_input(const struct kms_args *args, struct clv_bytes bytes);
+
+/* Are these the bytes that the library made? Errors: CLV_E_DATA_LOSS. */
+CLV_MUST_USE clv_rc kms_check_output(const struct kms_args *args, struct clv_bytes bytes,
+				     uint32_t crc32c, struct clv_err *err);
+
+/* In JSON mode: which version did it. Not when standard output has the bytes already. */
+CLV_MUST_USE clv_rc kms_tell_used(struct kms_run *run, const char *path,
+				  const struct clv_used *used, struct clv_err *err);
+
+/* "ec-sign-p256-sha256", as gcloud spells them. Errors: CLV_E_INVALID_ARGUMENT. */
+CLV_MUST_USE clv_rc kms_read_algorithm(const struct kms_args *args, const char *text,
+				       enum clv_algorithm *ret_algorithm, struct clv_err *err);
+
 /* ---- lists (paging.c) */
 
 /* How one kind of thing is listed. Every item begins with its name. */
@@ -115,7 +184,10 @@ struct kms_pager {
 	json_t *(*record)(const void *item);
 };
 
-/* All pages, or as many items as --limit says, handed to run->out. */
+/*
+ * All pages, or what the options of OPT_LIST leave of them, handed to run->out. As with gcloud
+ * the order of things is: --filter, --sort-by, --limit.
+ */
 CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 			     const struct kms_column *columns, struct clv_err *err);
 

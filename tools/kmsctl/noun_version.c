@@ -2,7 +2,9 @@
 /* kmsctl keys versions: the versions of a key, and the switch that each of them has. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
 
 static clv_rc version_page(struct kms_run *run, const char *after, size_t limit, void **ret_items,
@@ -31,6 +33,7 @@ static const struct kms_pager nist_pager = {
 static const struct kms_column version_columns[] = {
 	{ "NAME", "name", false },
 	{ "STATE", "state", false },
+	{ "ALGORITHM", "algorithm", false },
 	{ "SINCE", "stateTime", false },
 	{ "DESTROY_TIME", "destroyTime", false },
 	{ 0 },
@@ -40,6 +43,7 @@ static const struct kms_column nist_columns[] = {
 	{ "NAME", "name", false },
 	{ "STATE", "state", false },
 	{ "NIST_STATE", "nistState", false },
+	{ "ALGORITHM", "algorithm", false },
 	{ "SINCE", "stateTime", false },
 	{ "DESTROY_TIME", "destroyTime", false },
 	{ 0 },
@@ -131,6 +135,14 @@ static clv_rc version_enable(struct kms_run *run, struct clv_err *err)
 	return switched(run, &report, "Enabled", err);
 }
 
+/* Another of gcloud's spellings for the two. */
+static clv_rc version_update(struct kms_run *run, struct clv_err *err)
+{
+	if (strcmp(kms_text(run->args, "state"), "enabled") == 0)
+		return version_enable(run, err);
+	return version_disable(run, err);
+}
+
 /* ---- the end, which is ordered first and comes later */
 
 static clv_rc version_destroy(struct kms_run *run, struct clv_err *err)
@@ -158,13 +170,39 @@ static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
 	return kms_out_record(run->out, kms_record_version(&report.version), err);
 }
 
+/* ---- the public half */
+
+static clv_rc get_public_key(struct kms_run *run, struct clv_err *err)
+{
+	const char *word = kms_text(run->args, "public-key-format");
+	bool der = word != NULL && strcmp(word, "der") == 0;
+	const char *path = kms_text(run->args, "output-file");
+	struct kms_sink sink = { .path = path != NULL ? path : "-",
+				 .what = "public key",
+				 .mode = 0666 & ~run->umask,
+				 .not_to_terminal = der };
+	KMS_AUTO_DONE(clv_buf_done) struct clv_buf key = { 0 };
+	struct clv_used used;
+
+	if (run->out->format.form != KMS_FORM_TEXT && kms_is_std(sink.path))
+		return kms_usage(run->args, err,
+				 "with --format the public key needs an --output-file");
+	CLV_TRY(kms_sink_check(&sink, err));
+	CLV_TRY(clv_public_key_get(run->ctx, NULL, run->full,
+				   der ? CLV_PUBLIC_KEY_DER : CLV_PUBLIC_KEY_PEM, &key, &used,
+				   err));
+	CLV_TRY(kms_check_output(run->args, clv_buf_view(&key), used.crc32c, err));
+	CLV_TRY(kms_sink_write(&sink, clv_buf_view(&key), err));
+	return kms_tell_used(run, sink.path, &used, err);
+}
+
 #define OPT_NIST                                                                                   \
 	{                                                                                          \
 		"nist", 0, NULL, KMS_TEXT, 0, "also NIST's word for its state (SP 800-57)"         \
 	}
 
 static const struct kms_opt list_opts[] = {
-	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIMIT, OPT_NIST, OPT_END,
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIST, OPT_NIST, OPT_END,
 };
 
 static const struct kms_opt describe_opts[] = {
@@ -177,11 +215,31 @@ static const struct kms_opt create_opts[] = {
 	OPT_END,
 };
 
+#define OPT_REASON                                                                                 \
+	{                                                                                          \
+		"reason", 0, "TEXT", KMS_TEXT, 0,                                                  \
+			"why; kept with the version and in the audit log"                          \
+	}
+
 static const struct kms_opt switch_opts[] = {
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_REASON, OPT_END,
+};
+
+static const struct kms_opt update_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
 	OPT_KEY,
-	{ "reason", 0, "TEXT", KMS_TEXT, 0, "why; kept with the version and in the audit log" },
+	{ "state", 0, "enabled|disabled", KMS_CHOICE, KMS_OPT_REQUIRED, "what it is to be" },
+	OPT_REASON,
+	OPT_END,
+};
+
+static const struct kms_opt public_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	OPT_KEY,
+	{ "output-file", 0, "FILE", KMS_FILE, 0, "where to put it; standard output" },
+	{ "public-key-format", 0, "pem|der", KMS_CHOICE, 0, "in which form; pem" },
 	OPT_END,
 };
 
@@ -192,10 +250,14 @@ static const struct kms_verb version_verbs[] = {
 	  "list the versions of a key" },
 	{ "describe", version_describe, describe_opts, "VERSION", CLV_NAME_VERSION, KMS_READS,
 	  "print a version" },
+	{ "get-public-key", get_public_key, public_opts, "VERSION", CLV_NAME_VERSION, KMS_READS,
+	  "print the public half of a key pair" },
 	{ "enable", version_enable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "let a version be used again" },
 	{ "disable", version_disable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "stop every use of a version; returns when none is left" },
+	{ "update", version_update, update_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
+	  "the same as enable or disable" },
 	{ "destroy", version_destroy, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "disable a version, and destroy it when its time has come" },
 	{ "restore", version_restore, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
