@@ -9,6 +9,7 @@ claviger_public_headers = \
 	lib/claviger/crypt.h \
 	lib/claviger/ctx.h \
 	lib/claviger/err.h \
+	lib/claviger/import.h \
 	lib/claviger/key.h \
 	lib/claviger/name.h \
 	lib/claviger/secret.h \

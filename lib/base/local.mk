@@ -13,6 +13,8 @@ claviger_sources += \
 	lib/base/grant.c \
 	lib/base/grant.h \
 	lib/base/grant_impl.h \
+	lib/base/pem.c \
+	lib/base/pem.h \
 	lib/base/quote.c \
 	lib/base/quote.h \
 	lib/base/secret.c \

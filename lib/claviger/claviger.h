@@ -8,6 +8,7 @@
 #include <claviger/crypt.h>
 #include <claviger/ctx.h>
 #include <claviger/err.h>
+#include <claviger/import.h>
 #include <claviger/key.h>
 #include <claviger/name.h>
 #include <claviger/secret.h>

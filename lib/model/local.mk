@@ -2,6 +2,8 @@
 claviger_sources += \
 	lib/model/algorithm.c \
 	lib/model/algorithm.h \
+	lib/model/import.c \
+	lib/model/import.h \
 	lib/model/name.c \
 	lib/model/state.c \
 	lib/model/state.h
