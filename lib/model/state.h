@@ -14,7 +14,6 @@ enum model_verb {
 	MODEL_VERB_RESTORE,
 	MODEL_VERB_EXPIRE, /* destroy_time has come */
 	MODEL_VERB_USE,
-	MODEL_VERB_IMPORT, /* the same key is brought once more, to a version that was imported */
 	MODEL_VERB_COUNT
 };
 

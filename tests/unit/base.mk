@@ -12,6 +12,7 @@ test_programs += \
 	tests/unit/test_crc32c \
 	tests/unit/test_name \
 	tests/unit/test_state \
+	tests/unit/test_algorithm \
 	tests/unit/test_clv1 \
 	tests/unit/test_import \
 	tests/unit/test_policy \
@@ -47,6 +48,9 @@ tests_unit_test_name_LDADD = $(test_libs)
 tests_unit_test_state_SOURCES = tests/unit/test_state.c tests/unit/base_check.h
 tests_unit_test_state_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_state_LDADD = $(test_libs)
+tests_unit_test_algorithm_SOURCES = tests/unit/test_algorithm.c tests/unit/base_check.h
+tests_unit_test_algorithm_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_algorithm_LDADD = $(test_libs)
 tests_unit_test_clv1_SOURCES = tests/unit/test_clv1.c tests/unit/base_check.h
 tests_unit_test_clv1_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_clv1_LDADD = $(test_libs)

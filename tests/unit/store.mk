@@ -37,4 +37,5 @@ tests_unit_test_store_rows_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_rows_LDADD = $(test_libs)
 endif
 
-EXTRA_DIST += tests/fixtures/store/make tests/fixtures/store/v1.db tests/fixtures/store/v2.db
+EXTRA_DIST += tests/fixtures/store/make tests/fixtures/store/v1.db tests/fixtures/store/v2.db \
+	tests/fixtures/store/v3.db

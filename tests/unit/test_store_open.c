@@ -65,7 +65,7 @@ static clv_rc walk(const char *path, struct clv_err *err)
 	struct store_location locations[2];
 	struct store_token tokens[2];
 	struct store_ring rings[2];
-	struct store_key keys[4];
+	struct store_key keys[8];
 	struct store_version versions[2];
 	struct store_intent intents[2];
 	struct store_counts counts;
@@ -75,7 +75,7 @@ static clv_rc walk(const char *path, struct clv_err *err)
 	CLV_TRY(store_location_list(store, NULL, 2, locations, &n, err));
 	CLV_TRY(store_token_list(store, "dc-milan", 2, tokens, &n, err));
 	CLV_TRY(store_ring_list(store, &location, NULL, 2, rings, &n, err));
-	CLV_TRY(store_key_list(store, &ring, NULL, 4, keys, &n, err));
+	CLV_TRY(store_key_list(store, &ring, NULL, 8, keys, &n, err));
 	CLV_TRY(store_version_list(store, &key, 0, 2, versions, &n, err));
 	CLV_TRY(store_version_by_uid(store, uid, &versions[0], err));
 	CLV_TRY(store_version_list_pending(store, "dc-milan", 2, versions, &n, err));
@@ -177,7 +177,7 @@ static void settings_hold_on_each_connection(void **state)
 		{ "PRAGMA trusted_schema", 0 },
 		{ "PRAGMA secure_delete", 1 },
 		{ "PRAGMA application_id", STORE_APPLICATION_ID },
-		{ "PRAGMA user_version", 2 },
+		{ "PRAGMA user_version", 3 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
 	};
 	struct world *w = *state;
@@ -191,7 +191,7 @@ static void settings_hold_on_each_connection(void **state)
 		}
 		world_reopen(w);
 	}
-	assert_int_equal(store_schema(), 2);
+	assert_int_equal(store_schema(), 3);
 }
 
 /* ---- opening */
@@ -219,7 +219,7 @@ static void newer_schema_is_refused_and_left_alone(void **state)
 	world_sql(w, "PRAGMA user_version = 999");
 	before = slurp(w->path, &n_before);
 	assert_refused(w, store_open(w->path, 0, &store, &w->err), CLV_E_FAILED_PRECONDITION,
-		       "schema 999, this one knows 2");
+		       "schema 999, this one knows 3");
 	after = slurp(w->path, &n_after);
 	assert_null(store);
 	assert_int_equal(n_before, n_after);
@@ -373,6 +373,11 @@ static void row_that_cannot_be_ours_is_data_loss(void **state)
 		"UPDATE versions SET blob = zeroblob(3000)",
 		"UPDATE versions SET state_reason = printf('%300s', 'x')",
 		"UPDATE crypto_keys SET purpose = 0",
+		"UPDATE crypto_keys SET algorithm = 18",
+		"UPDATE crypto_keys SET labels = printf('%8300s', 'x') WHERE row = 1",
+		"UPDATE versions SET algorithm = 255",
+		"UPDATE versions SET public_key = zeroblob(900)",
+		"UPDATE versions SET import_job = printf('%80s', 'x')",
 		"UPDATE crypto_keys SET primary_number = 7",
 		"UPDATE crypto_keys SET id = printf('%80s', 'k') WHERE row = 1",
 		"UPDATE key_rings SET kek_id = x''",
@@ -455,6 +460,72 @@ static void fixture_of_schema_2_reads_as_it_was_written(void **state)
 	assert_int_equal(versions[0].blob_len, 0);
 	assert_int_equal(versions[1].pub.destroy_time, INT64_C(1764098305000000015));
 	assert_int_equal(versions[1].blob_len, 40);
+}
+
+static void fixture_of_schema_3_reads_as_it_was_written(void **state)
+{
+	struct world *w = *state;
+	const struct clv_name turning =
+		name_of("projects/demo/locations/dc-milan/keyRings/orders/cryptoKeys/turning");
+	const struct clv_name brought =
+		name_of("projects/demo/locations/dc-milan/keyRings/orders/cryptoKeys/brought");
+	struct store_version version;
+	struct store_key key;
+	char path[128];
+	size_t n;
+
+	copy_fixture(w, 3, path);
+	assert_ok(w, walk(path, &w->err));
+	world_close(w);
+	assert_ok(w, store_open(path, 200, &w->store, &w->err));
+	assert_ok(w, store_key_get(w->store, &turning, &key, &w->err));
+	assert_int_equal(key.pub.rotation_period, 90 * 24 * 3600 * CLV_NS_PER_S);
+	assert_int_equal(key.pub.next_rotation_time, INT64_C(1771701505000000000));
+	assert_string_equal(key.pub.labels, "env=prod,team=pay_ments");
+	assert_false(key.pub.import_only);
+	assert_ok(w, store_key_get(w->store, &brought, &key, &w->err));
+	assert_true(key.pub.import_only);
+	assert_int_equal(key.pub.purpose, CLV_PURPOSE_ASYMMETRIC_SIGN);
+	assert_int_equal(key.pub.algorithm, CLV_ALG_EC_SIGN_P256_SHA256);
+	assert_int_equal(key.pub.primary, 0);
+	assert_int_equal(key.pub.next_rotation_time, 0);
+	assert_ok(w, store_version_list(w->store, &brought, 0, 1, &version, &n, &w->err));
+	assert_int_equal(version.pub.generate_time, 0);
+	assert_int_equal(version.pub.import_time, INT64_C(1763925505000000034));
+	assert_string_equal(version.pub.import_job, "carrier");
+	assert_int_equal(version.public_key_len, 8);
+	assert_memory_equal(version.check_value, "\xc0\xc1\xc2\xc3", 4);
+}
+
+/* What a schema before could not know: keys do not rotate, versions were generated. */
+static void upgrade_from_2_gives_keys_no_rotation_and_no_labels(void **state)
+{
+	struct world *w = *state;
+	const struct clv_name ring = name_of("projects/demo/locations/dc-milan/keyRings/orders");
+	struct store_version version;
+	struct store_key keys[4];
+	char path[128];
+	size_t n;
+
+	copy_fixture(w, 2, path);
+	world_close(w);
+	assert_ok(w, store_open(path, 200, &w->store, &w->err));
+	assert_ok(w, store_key_list(w->store, &ring, NULL, 4, keys, &n, &w->err));
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		const struct clv_name key = name_of(keys[i].pub.name);
+		size_t n_versions;
+
+		assert_int_equal(keys[i].pub.rotation_period, 0);
+		assert_int_equal(keys[i].pub.next_rotation_time, 0);
+		assert_string_equal(keys[i].pub.labels, "");
+		assert_false(keys[i].pub.import_only);
+		assert_ok(w,
+			  store_version_list(w->store, &key, 0, 1, &version, &n_versions, &w->err));
+		assert_int_equal(version.pub.import_time, 0);
+		assert_string_equal(version.pub.import_job, "");
+		assert_int_equal(version.public_key_len, 0);
+	}
 }
 
 /* A released step is never edited: the fixture would no longer be what it makes. */
@@ -579,7 +650,7 @@ static void older_schema_is_upgraded_after_a_copy(void **state)
 	assert_int_equal(world_count(w, "SELECT colour = 'blue' FROM home"), 1);
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 
-	path_in(w, "catalogue.db.schema-2", path);
+	path_in(w, "catalogue.db.schema-3", path);
 	assert_int_equal(mode_of(path), 0600);
 	assert_ok(w, store_open(path, 0, &copy, &w->err));
 	assert_ok(w, store_key_get(copy, &name, &key, &w->err));
@@ -692,6 +763,8 @@ int main(void)
 		TEST(row_that_cannot_be_ours_is_data_loss),
 		TEST(fixture_of_schema_1_reads_as_it_was_written),
 		TEST(fixture_of_schema_2_reads_as_it_was_written),
+		TEST(fixture_of_schema_3_reads_as_it_was_written),
+		TEST(upgrade_from_2_gives_keys_no_rotation_and_no_labels),
 		TEST(fixtures_have_the_schema_that_the_steps_make),
 		TEST(upgrade_from_1_keeps_every_row_and_gives_keys_the_default_delay),
 		TEST(older_schema_is_upgraded_after_a_copy),
