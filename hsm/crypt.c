@@ -72,13 +72,13 @@ static CK_RV seal_appended(struct hsm_session *session, struct clv_bytes in, uin
 	return rv;
 }
 
-/* A token that makes the IV itself must have written one: zeros are what we put there. */
-static CK_RV check_written(const uint8_t *iv, size_t len)
+/* A token that makes the bytes itself must have written some: zeros are what we put there. */
+static CK_RV check_written(const uint8_t *bytes, size_t len)
 {
 	uint8_t any = 0;
 
 	for (size_t i = 0; i < len; i++)
-		any |= iv[i];
+		any |= bytes[i];
 	return any != 0 ? CKR_OK : CKR_GENERAL_ERROR;
 }
 
@@ -286,6 +286,40 @@ clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant, const struct 
 	rc = hsm_work_do(hsm, &work, err);
 	if (rc != CLV_OK)
 		OPENSSL_cleanse(ret_plaintext, ciphertext.len);
+	return rc;
+}
+
+struct random_args {
+	uint8_t *out;
+	size_t len;
+};
+
+static clv_rc random_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
+{
+	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
+	const struct random_args *args = work->arg;
+	CK_RV rv;
+
+	CLV_TRY(hsm_session_acquire(hsm, &session, err));
+	memset(args->out, 0, args->len);
+	rv = hsm_C_GenerateRandom(hsm->module, session->handle, args->out, args->len);
+	if (rv == CKR_OK)
+		rv = check_written(args->out, args->len);
+	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_GenerateRandom", rv);
+}
+
+clv_rc hsm_random(struct hsm *hsm, const struct clv_grant *grant, uint8_t *ret_bytes, size_t len,
+		  struct clv_err *err)
+{
+	struct random_args args = { .out = ret_bytes, .len = len };
+	struct hsm_work work = { .run = random_run, .arg = &args };
+	clv_rc rc;
+
+	clv_grant_assert(grant);
+	assert(len >= HSM_RANDOM_MIN && len <= CLV_SECRET_MAX);
+	rc = hsm_work_do(hsm, &work, err);
+	if (rc != CLV_OK)
+		OPENSSL_cleanse(ret_bytes, len);
 	return rc;
 }
 

@@ -40,6 +40,7 @@ struct hsm;
 #define HSM_PUBLIC_MAX 800 /* bytes: the SubjectPublicKeyInfo of RSA-4096 has 550 */
 #define HSM_SIGNATURE_MAX 512 /* bytes: RSA-4096 */
 #define HSM_CHECK_LEN 32      /* bytes */
+#define HSM_RANDOM_MIN 8      /* bytes: of fewer, zeros would not show that nothing was written */
 
 struct hsm_options {
 	const char *uri;      /* RFC 7512, with module-path and pin-source; borrowed for the call */
@@ -270,6 +271,14 @@ CLV_MUST_USE clv_rc hsm_version_import(struct hsm *hsm, const struct clv_grant *
 				       const struct hsm_keyref *parent, struct clv_bytes wrapped,
 				       struct hsm_blob *ret_blob, struct hsm_public *ret_public,
 				       uint8_t ret_check[HSM_CHECK_LEN], struct clv_err *err);
+
+/*
+ * Random bytes from the token's generator, HSM_RANDOM_MIN <= len <= CLV_SECRET_MAX. `ret_bytes` has
+ * room for them and is wiped when the call fails. A generator that says it is done and has written
+ * nothing is not believed.
+ */
+CLV_MUST_USE clv_rc hsm_random(struct hsm *hsm, const struct clv_grant *grant, uint8_t *ret_bytes,
+			       size_t len, struct clv_err *err);
 
 /*
  * Tries what a token can do, with session objects only, and fills in everything. `full` also tries

@@ -3,19 +3,25 @@
 # symbol in reach, for tests and benchmarks.
 clavigerincludedir = $(includedir)/claviger
 claviger_public_headers = \
+	lib/claviger/asymmetric.h \
 	lib/claviger/buf.h \
 	lib/claviger/claviger.h \
 	lib/claviger/crc32c.h \
 	lib/claviger/crypt.h \
 	lib/claviger/ctx.h \
+	lib/claviger/dek.h \
 	lib/claviger/err.h \
+	lib/claviger/hash.h \
 	lib/claviger/import.h \
 	lib/claviger/key.h \
+	lib/claviger/mac.h \
 	lib/claviger/name.h \
+	lib/claviger/raw.h \
 	lib/claviger/secret.h \
 	lib/claviger/status.h \
 	lib/claviger/time.h \
-	lib/claviger/token.h
+	lib/claviger/token.h \
+	lib/claviger/use.h
 claviger_sources =
 clavigerinclude_HEADERS = $(claviger_public_headers)
 pkgconfigdir = $(libdir)/pkgconfig

@@ -189,6 +189,14 @@ CLV_MUST_USE clv_rc api_erasures_recover(struct api_worker *worker, uint64_t *re
 /* ---- make.c ---- */
 
 /*
+ * Where key->residency is 0, says where versions of this new key are going to live: wrapped in the
+ * catalogue if the token can wrap keys of its algorithm, else in the token.
+ * Errors: CLV_E_NOT_FOUND no such key ring; CLV_E_UNIMPLEMENTED the token can do neither.
+ */
+CLV_MUST_USE clv_rc api_residency_choose(struct api_worker *worker, const struct clv_name *name,
+					 struct clv_key *key, struct clv_err *err);
+
+/*
  * Makes the key material of a version of `key`, and all of its row but its number. TOKEN residency
  * notes an intent first. After the row was stored, or was not, comes api_version_settle().
  */
@@ -222,18 +230,107 @@ struct api_use {
 	struct hsm_keyref root, ring, version;
 };
 
-/* By key name (its primary) or version name. Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION. */
+/* What a version is used for. A key of another purpose is refused with CLV_E_FAILED_PRECONDITION.
+ */
+struct api_operation {
+	const char *name; /* Cloud KMS's: "macSign" */
+	enum clv_purpose purposes[2];
+	bool without_token; /* what is in the catalogue will do: use.hsm stays NULL */
+};
+
+/* By version name, or by key name (its primary). Errors: CLV_E_NOT_FOUND;
+ * CLV_E_FAILED_PRECONDITION. */
+CLV_MUST_USE clv_rc api_use_for(struct api_worker *worker, const struct api_operation *operation,
+				const struct clv_name *name, struct api_use *use,
+				struct clv_err *err);
+
+/* The same for encrypting with a key of purpose ENCRYPT_DECRYPT. */
 CLV_MUST_USE clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name,
 				    struct api_use *use, struct clv_err *err);
 
-/* By the uid in a ciphertext, which must be of the key `name`. Errors: as above, and
- * CLV_E_INVALID_ARGUMENT the uid is of another key, or of none. */
+/* By the uid in a ciphertext, which must be of the key `name`, for decrypting. Errors: as above,
+ * and CLV_E_INVALID_ARGUMENT the uid is of another key, or of none. */
 CLV_MUST_USE clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
 				   const uint8_t uid[CLV_UID_LEN], struct api_use *use,
 				   struct clv_err *err);
+
+/* For a ciphertext that names no version: never CLV_OK. Errors: CLV_E_NOT_FOUND no such key;
+ * CLV_E_FAILED_PRECONDITION it does not decrypt; CLV_E_INVALID_ARGUMENT otherwise. */
+CLV_MUST_USE clv_rc api_use_none(struct api_worker *worker, const struct clv_name *key_name,
+				 struct clv_err *err);
 const char *api_use_version(const struct api_use *use); /* full name of the version */
-const char *api_use_key(const struct api_use *use);     /* full name of its key */
+/* The same, for the audit entry; NULL: it did not come to that. */
+const char *api_use_version_inside(const struct api_use *use);
+const char *api_use_key(const struct api_use *use); /* full name of its key */
 const uint8_t *api_use_uid(const struct api_use *use);
+const struct store_version *api_use_row(const struct api_use *use); /* borrowed from the use */
+
+/* Tells of a use that gave `out`. `ret_used` may be NULL. */
+void api_use_tell(const struct api_use *use, struct clv_bytes out, struct clv_used *ret_used);
 void api_use_end(struct api_use *use); /* for scope-bound use; twice is fine */
+
+/* ---- call.c ---- */
+
+/* Errors: CLV_E_INVALID_ARGUMENT the checksum of `field` is not that of its bytes. */
+CLV_MUST_USE clv_rc api_check_crc32c(const char *field, const struct clv_input *input,
+				     struct clv_err *err);
+
+/* A field of a request: Cloud KMS's name for it, ours in errors, its limit. */
+struct api_field {
+	const char *name, *what;
+	size_t most; /* bytes */
+};
+/* Its length and its checksum. */
+CLV_MUST_USE clv_rc api_check_input(const struct api_field *field, const struct clv_input *input,
+				    struct clv_err *err);
+
+/* One use of a version, from the question to the answer. Starts zeroed, ends with api_call_end(),
+ * when the result was handed out: a disable waits for that. */
+struct api_call {
+	struct clv_ctx *ctx;
+	struct clv_name name;
+	struct clv_grant *grant;   /* owned */
+	struct api_worker *worker; /* owned */
+	struct api_use use;
+};
+
+/* Takes the name of a version, and asks the gate. */
+CLV_MUST_USE clv_rc api_call_ask(struct api_call *call, struct clv_ctx *ctx,
+				 const struct clv_caller *who, const char *permission,
+				 const char *name, struct clv_err *err);
+/* Finds a worker and goes inside. Errors: as api_use_for(). */
+CLV_MUST_USE clv_rc api_call_enter(struct api_call *call, const struct api_operation *operation,
+				   struct clv_err *err);
+/* As gate_answer(). */
+CLV_MUST_USE clv_rc api_call_answer(struct api_call *call, clv_rc rc, struct clv_err *err);
+void api_call_end(struct api_call *call); /* for scope-bound use */
+
+/* ---- crypt.c ---- */
+
+struct clv_bytes api_view_of(const struct clv_secret *secret); /* borrowed from the secret */
+
+/* What protection level HSM has less of. Errors: CLV_E_INVALID_ARGUMENT with limit and size. */
+CLV_MUST_USE clv_rc api_check_together(const struct api_use *use, size_t plaintext_len,
+				       size_t aad_len, struct clv_err *err);
+
+/* Errors: CLV_E_INVALID_ARGUMENT, naming `what` and the limit. */
+CLV_MUST_USE clv_rc api_check_length(const char *what, size_t len, size_t most,
+				     struct clv_err *err);
+
+/* The name of a key, or of one of its versions where that will do. */
+CLV_MUST_USE clv_rc api_check_key_name(const char *text, bool version_too,
+				       struct clv_name *ret_name, struct clv_err *err);
+
+/* Appends the CLV1 of `plaintext` under the version in use. */
+CLV_MUST_USE clv_rc api_seal(struct api_use *use, const struct clv_grant *grant,
+			     struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *out,
+			     struct clv_err *err);
+
+/* Goes inside the version that a CLV1 of the key `name` says, and opens it. The caller ends `use`,
+ * and owns *ret_plaintext. */
+CLV_MUST_USE clv_rc api_open(struct api_worker *worker, const struct clv_grant *grant,
+			     const struct clv_name *name, struct clv_bytes ciphertext,
+			     struct clv_bytes aad, struct api_use *use,
+			     struct clv_secret **ret_plaintext, struct clv_err *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "lib/api/api.h"
 #include "lib/envelope/clv1.h"
 
-static clv_rc check_length(const char *what, size_t len, size_t most, struct clv_err *err)
+clv_rc api_check_length(const char *what, size_t len, size_t most, struct clv_err *err)
 {
 	if (len <= most)
 		return CLV_OK;
@@ -14,8 +14,8 @@ static clv_rc check_length(const char *what, size_t len, size_t most, struct clv
 			len, most);
 }
 
-static clv_rc check_name(const char *text, bool version_too, struct clv_name *ret_name,
-			 struct clv_err *err)
+clv_rc api_check_key_name(const char *text, bool version_too, struct clv_name *ret_name,
+			  struct clv_err *err)
 {
 	struct clv_name name;
 
@@ -27,15 +27,33 @@ static clv_rc check_name(const char *text, bool version_too, struct clv_name *re
 	return CLV_OK;
 }
 
+struct clv_bytes api_view_of(const struct clv_secret *secret)
+{
+	return (struct clv_bytes){ clv_secret_bytes(secret), clv_secret_len(secret) };
+}
+
+clv_rc api_check_together(const struct api_use *use, size_t plaintext_len, size_t aad_len,
+			  struct clv_err *err)
+{
+	if (api_use_row(use)->pub.protection != CLV_PROTECTION_HSM ||
+	    plaintext_len + aad_len <= CLV_HSM_INPUT_MAX)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"plaintext and additional authenticated data are too long for protection "
+			"level HSM: %zu bytes together, at most %d",
+			plaintext_len + aad_len, CLV_HSM_INPUT_MAX);
+}
+
 /* Puts ciphertext and tag behind the header that tells IV and version. How long the token's IV is
  * shows afterwards: the sealed bytes are made behind the longest header and moved up to theirs. */
-static clv_rc seal(struct api_use *use, const struct clv_grant *grant, struct clv_bytes plaintext,
-		   struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
+clv_rc api_seal(struct api_use *use, const struct clv_grant *grant, struct clv_bytes plaintext,
+		struct clv_bytes aad, struct clv_buf *out, struct clv_err *err)
 {
 	uint8_t bound[CLV1_AAD_LEN], iv[HSM_IV_MAX];
 	size_t iv_len, sealed_len = plaintext.len + HSM_TAG_LEN;
 	uint8_t *sealed;
 
+	CLV_TRY(api_check_together(use, plaintext.len, aad.len, err));
 	CLV_TRY(clv1_aad(api_use_uid(use), api_use_key(use), aad, bound, err));
 	CLV_TRY(clv_buf_reserve(out, CLV1_HEADER_MAX + sealed_len, err));
 	sealed = out->data + out->len + CLV1_HEADER_MAX;
@@ -54,18 +72,13 @@ static clv_rc encrypt_granted(struct api_worker *worker, const struct clv_grant 
 			      struct clv_err *err)
 {
 	CLV_TRY(api_use_by_name(worker, name, use, err));
-	return seal(use, grant, plaintext, aad, out, err);
+	return api_seal(use, grant, plaintext, aad, out, err);
 }
 
-/* The full name of the version in use, for the audit entry; NULL: it did not come to that. */
-static const char *version_of(const struct api_use *use)
-{
-	return use->inside ? api_use_version(use) : NULL;
-}
-
-clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-		   struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *ret_ciphertext,
-		   char ret_version[CLV_NAME_MAX], struct clv_err *err)
+static clv_rc encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+		      struct clv_bytes plaintext, struct clv_bytes aad,
+		      struct clv_buf *ret_ciphertext, struct clv_used *ret_used,
+		      struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
@@ -77,31 +90,53 @@ clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 	struct clv_name parsed;
 	clv_rc rc;
 
-	CLV_TRY(check_name(name, true, &parsed, err));
-	CLV_TRY(check_length("plaintext", plaintext.len, CLV_PLAINTEXT_MAX, err));
-	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
+	CLV_TRY(api_check_key_name(name, true, &parsed, err));
+	CLV_TRY(api_check_length("plaintext", plaintext.len, CLV_PLAINTEXT_MAX, err));
+	CLV_TRY(api_check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
 	CLV_TRY(clv_buf_reserve(ret_ciphertext, plaintext.len + CLV1_OVERHEAD_MAX, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	rc = api_worker_acquire(ctx, &worker, err);
 	if (rc == CLV_OK)
 		rc = encrypt_granted(worker, grant, &parsed, plaintext, aad, &use, &out, err);
-	CLV_TRY(gate_answer(ctx, grant, rc, version_of(&use), err));
+	CLV_TRY(gate_answer(ctx, grant, rc, api_use_version_inside(&use), err));
 	CLV_TRY(clv_buf_add(ret_ciphertext, out.data, out.len, err)); /* there is room */
-	if (ret_version != NULL)
-		memcpy(ret_version, api_use_version(&use), CLV_NAME_MAX);
+	api_use_tell(&use, clv_buf_view(&out), ret_used);
 	return CLV_OK;
 }
 
-static clv_rc decrypt_granted(struct api_worker *worker, const struct clv_grant *grant,
-			      const struct clv_name *name, struct clv_bytes ciphertext,
-			      struct clv_bytes aad, struct api_use *use,
-			      struct clv_secret **ret_plaintext, struct clv_err *err)
+clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+		   struct clv_bytes plaintext, struct clv_bytes aad, struct clv_buf *ret_ciphertext,
+		   char ret_version[CLV_NAME_MAX], struct clv_err *err)
+{
+	struct clv_used used;
+
+	CLV_TRY(encrypt(ctx, who, name, plaintext, aad, ret_ciphertext,
+			ret_version != NULL ? &used : NULL, err));
+	if (ret_version != NULL)
+		memcpy(ret_version, used.version, CLV_NAME_MAX);
+	return CLV_OK;
+}
+
+clv_rc clv_encrypt_checked(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+			   const struct clv_input *plaintext, const struct clv_input *aad,
+			   struct clv_buf *ret_ciphertext, struct clv_used *ret_used,
+			   struct clv_err *err)
+{
+	CLV_TRY(api_check_crc32c("plaintext", plaintext, err));
+	CLV_TRY(api_check_crc32c("additional_authenticated_data", aad, err));
+	return encrypt(ctx, who, name, plaintext->bytes, aad->bytes, ret_ciphertext, ret_used, err);
+}
+
+clv_rc api_open(struct api_worker *worker, const struct clv_grant *grant,
+		const struct clv_name *name, struct clv_bytes ciphertext, struct clv_bytes aad,
+		struct api_use *use, struct clv_secret **ret_plaintext, struct clv_err *err)
 {
 	CLV_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
 	uint8_t bound[CLV1_AAD_LEN];
 	struct clv1 parts;
 
-	CLV_TRY(clv1_parse(ciphertext, &parts, err));
+	if (clv1_parse(ciphertext, &parts, err) != CLV_OK)
+		return api_use_none(worker, name, err);
 	CLV_TRY(api_use_by_uid(worker, name, parts.uid, use, err));
 	CLV_TRY(clv1_aad(parts.uid, api_use_key(use), aad, bound, err));
 	CLV_TRY(clv_secret_new(parts.sealed.len, &plaintext, err));
@@ -113,10 +148,10 @@ static clv_rc decrypt_granted(struct api_worker *worker, const struct clv_grant 
 	return CLV_OK;
 }
 
-clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
-		   struct clv_bytes ciphertext, struct clv_bytes aad,
-		   struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
-		   struct clv_err *err)
+static clv_rc decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+		      struct clv_bytes ciphertext, struct clv_bytes aad,
+		      struct clv_secret **ret_plaintext, struct clv_used *ret_used,
+		      struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
@@ -127,17 +162,39 @@ clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char
 	struct clv_name parsed;
 	clv_rc rc;
 
-	CLV_TRY(check_name(name, false, &parsed, err));
-	CLV_TRY(check_length("ciphertext", ciphertext.len, CLV_CIPHERTEXT_MAX, err));
-	CLV_TRY(check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
+	CLV_TRY(api_check_key_name(name, false, &parsed, err));
+	CLV_TRY(api_check_length("ciphertext", ciphertext.len, CLV_CIPHERTEXT_MAX, err));
+	CLV_TRY(api_check_length("additional authenticated data", aad.len, CLV_AAD_MAX, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	rc = api_worker_acquire(ctx, &worker, err);
 	if (rc == CLV_OK)
-		rc = decrypt_granted(worker, grant, &parsed, ciphertext, aad, &use, &plaintext,
-				     err);
-	CLV_TRY(gate_answer(ctx, grant, rc, version_of(&use), err));
+		rc = api_open(worker, grant, &parsed, ciphertext, aad, &use, &plaintext, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, api_use_version_inside(&use), err));
+	api_use_tell(&use, api_view_of(plaintext), ret_used);
 	*ret_plaintext = CLV_TAKE(plaintext);
-	if (ret_version != NULL)
-		memcpy(ret_version, api_use_version(&use), CLV_NAME_MAX);
 	return CLV_OK;
+}
+
+clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+		   struct clv_bytes ciphertext, struct clv_bytes aad,
+		   struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
+		   struct clv_err *err)
+{
+	struct clv_used used;
+
+	CLV_TRY(decrypt(ctx, who, name, ciphertext, aad, ret_plaintext,
+			ret_version != NULL ? &used : NULL, err));
+	if (ret_version != NULL)
+		memcpy(ret_version, used.version, CLV_NAME_MAX);
+	return CLV_OK;
+}
+
+clv_rc clv_decrypt_checked(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+			   const struct clv_input *ciphertext, const struct clv_input *aad,
+			   struct clv_secret **ret_plaintext, struct clv_used *ret_used,
+			   struct clv_err *err)
+{
+	CLV_TRY(api_check_crc32c("ciphertext", ciphertext, err));
+	CLV_TRY(api_check_crc32c("additional_authenticated_data", aad, err));
+	return decrypt(ctx, who, name, ciphertext->bytes, aad->bytes, ret_plaintext, ret_used, err);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/api/api.h"
+#include "lib/model/algorithm.h"
 #include "lib/model/state.h"
 
 static clv_rc check_options(const struct clv_key_options *options, struct clv_key *key,
@@ -10,28 +11,27 @@ static clv_rc check_options(const struct clv_key_options *options, struct clv_ke
 {
 	enum clv_protection protection =
 		options->protection != 0 ? options->protection : CLV_PROTECTION_SOFTWARE;
-	enum clv_residency residency =
-		options->residency != 0 ? options->residency : CLV_RESIDENCY_WRAPPED;
 	int64_t delay =
 		options->destroy_delay != 0 ? options->destroy_delay : CLV_DESTROY_DELAY_DEFAULT;
+	enum clv_algorithm algorithm;
 
-	if (options->purpose != CLV_PURPOSE_ENCRYPT_DECRYPT)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "purpose must be ENCRYPT_DECRYPT");
+	CLV_TRY(model_algorithm_for(options->purpose, options->algorithm, &algorithm, err));
 	if (protection != CLV_PROTECTION_SOFTWARE && protection != CLV_PROTECTION_HSM)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"protection level must be SOFTWARE or HSM");
-	if (residency != CLV_RESIDENCY_WRAPPED && residency != CLV_RESIDENCY_TOKEN)
+	if (options->residency != 0 && options->residency != CLV_RESIDENCY_WRAPPED &&
+	    options->residency != CLV_RESIDENCY_TOKEN)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "residency must be WRAPPED or TOKEN");
 	if (delay < CLV_DESTROY_DELAY_MIN || delay > CLV_DESTROY_DELAY_MAX)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"the destroy scheduled duration must be 24 hours to 120 days");
 	*key = (struct clv_key){ .destroy_delay = delay,
 				 .purpose = options->purpose,
-				 .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
+				 .algorithm = algorithm,
 				 .protection = protection,
-				 .residency = residency,
+				 .residency = options->residency, /* 0: api_residency_choose() */
 				 .create_time = clv_time_now(),
-				 .primary = 1,
+				 .primary = options->purpose == CLV_PURPOSE_ENCRYPT_DECRYPT,
 				 .primary_state = CLV_STATE_ENABLED };
 	return CLV_OK;
 }
@@ -69,6 +69,7 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 	if (rc != CLV_E_NOT_FOUND)
 		return rc;
 	key = (struct store_key){ .pub = *pub };
+	CLV_TRY(api_residency_choose(worker, name, &key.pub, err));
 	rc = make_and_add(worker, grant, name, &key, &intent, err);
 	api_version_settle(worker, &intent, name, rc);
 	CLV_TRY(rc);

@@ -4,6 +4,25 @@
 
 #include "lib/api/api.h"
 
+clv_rc api_residency_choose(struct api_worker *worker, const struct clv_name *name,
+			    struct clv_key *key, struct clv_err *err)
+{
+	struct store_ring ring;
+	struct hsm *hsm;
+	clv_rc rc;
+
+	if (key->residency != 0)
+		return CLV_OK;
+	CLV_TRY(store_ring_get(worker->store, name, &ring, err));
+	CLV_TRY(api_token_get(worker, name->location, &hsm, err));
+	key->residency = CLV_RESIDENCY_WRAPPED;
+	rc = hsm_algorithm_check(hsm, key->algorithm, CLV_RESIDENCY_WRAPPED, err);
+	if (rc != CLV_E_UNIMPLEMENTED)
+		return rc;
+	key->residency = CLV_RESIDENCY_TOKEN;
+	return hsm_algorithm_check(hsm, key->algorithm, CLV_RESIDENCY_TOKEN, err);
+}
+
 /* Everything of a version but its key and number. */
 static clv_rc prepare_version(const struct clv_grant *grant, const struct clv_key *key,
 			      struct store_version *version, struct clv_err *err)
@@ -25,6 +44,12 @@ static clv_rc prepare_version(const struct clv_grant *grant, const struct clv_ke
 	return CLV_OK;
 }
 
+static void put_public(struct store_version *version, const struct hsm_public *public)
+{
+	memcpy(version->public_key, public->der, public->len);
+	version->public_key_len = public->len;
+}
+
 static clv_rc make_wrapped(struct hsm *hsm, const struct clv_grant *grant,
 			   const struct store_ring *ring, struct store_version *version,
 			   struct clv_err *err)
@@ -34,21 +59,25 @@ static clv_rc make_wrapped(struct hsm *hsm, const struct clv_grant *grant,
 				  .parent = &root,
 				  .blob = ring->kek_blob,
 				  .blob_len = ring->kek_blob_len };
+	struct hsm_public public;
 	struct hsm_blob blob;
 
 	memcpy(root.id, ring->root_id, HSM_ID_LEN);
 	memcpy(kek.id, ring->kek_id, HSM_ID_LEN);
-	CLV_TRY(hsm_key_generate(hsm, grant, HSM_ROLE_VERSION, &kek, &blob, err));
+	CLV_TRY(hsm_version_generate(hsm, grant, version->pub.algorithm, &kek, &blob, &public,
+				     err));
 	memcpy(version->blob, blob.bytes, blob.len);
 	version->blob_len = blob.len;
+	put_public(version, &public);
 	return CLV_OK;
 }
 
 static clv_rc make_resident(struct api_worker *worker, struct hsm *hsm,
 			    const struct clv_grant *grant, const struct clv_name *name,
-			    const struct store_version *version, struct api_intent *intent,
+			    struct store_version *version, struct api_intent *intent,
 			    struct clv_err *err)
 {
+	struct hsm_public public;
 	struct clv_probe probe;
 	char label[CLV_NAME_MAX];
 
@@ -56,7 +85,10 @@ static clv_rc make_resident(struct api_worker *worker, struct hsm *hsm,
 	CLV_TRY(api_intent_begin(worker, grant, API_INTENT_VERSION, name->location, probe.serial,
 				 version->pub.uid, sizeof version->pub.uid, intent, err));
 	clv_name_format(name, CLV_NAME_KEY, label);
-	return hsm_key_create(hsm, grant, HSM_ROLE_VERSION, version->pub.uid, label, err);
+	CLV_TRY(hsm_version_create(hsm, grant, version->pub.algorithm, version->pub.uid, label,
+				   &public, err));
+	put_public(version, &public);
+	return CLV_OK;
 }
 
 clv_rc api_version_make(struct api_worker *worker, const struct clv_grant *grant,

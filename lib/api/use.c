@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/api/api.h"
+#include "lib/model/algorithm.h"
 #include "lib/model/state.h"
 
 #define N_SLOTS 8192     /* remembered versions; two that fall on one slot take turns */
@@ -73,8 +74,16 @@ static size_t slot_of(const void *bytes, size_t len)
 	return (size_t) (hash % N_SLOTS);
 }
 
-/* What a version is looked up by: a name, or a uid. */
+static const struct api_operation encrypt_operation = { "encrypt",
+							{ CLV_PURPOSE_ENCRYPT_DECRYPT, 0 },
+							false };
+static const struct api_operation decrypt_operation = { "decrypt",
+							{ CLV_PURPOSE_ENCRYPT_DECRYPT, 0 },
+							false };
+
+/* What a version is looked up by: a name, or a uid; and what for. */
 struct wanted {
+	const struct api_operation *operation;
 	const struct clv_name *name; /* of the key or version asked for */
 	char text[CLV_NAME_MAX];     /* the same as text; empty when by uid */
 	const uint8_t *uid;          /* NULL: by name */
@@ -116,6 +125,19 @@ static void remember(struct clv_ctx *ctx, const struct wanted *wanted, struct ap
 	view_unref(old);
 }
 
+static clv_rc check_purpose(const struct api_operation *operation, enum clv_purpose purpose,
+			    const char *key_name, struct clv_err *err)
+{
+	const enum clv_purpose *fit = operation->purposes;
+
+	if (purpose == fit[0] || purpose == fit[1])
+		return CLV_OK;
+	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+			"%s is of purpose %s; %s is for keys of purpose %s%s%s", key_name,
+			clv_purpose_name(purpose), operation->name, clv_purpose_name(fit[0]),
+			fit[1] != 0 ? " or " : "", fit[1] != 0 ? clv_purpose_name(fit[1]) : "");
+}
+
 /* The primary of a key, by number. */
 static clv_rc read_primary(struct api_worker *worker, const struct wanted *wanted,
 			   struct store_version *ret_version, struct clv_err *err)
@@ -124,6 +146,7 @@ static clv_rc read_primary(struct api_worker *worker, const struct wanted *wante
 	struct store_key key;
 
 	CLV_TRY(store_key_get(worker->store, &name, &key, err));
+	CLV_TRY(check_purpose(wanted->operation, key.pub.purpose, key.pub.name, err));
 	if (key.pub.primary == 0)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s has no primary version",
 				wanted->text);
@@ -184,6 +207,7 @@ static clv_rc check_key(struct api_worker *worker, const struct wanted *wanted,
 		return CLV_OK;
 	CLV_TRY(store_key_get(worker->store, wanted->name, &key,
 			      err)); /* is there such a key at all? */
+	CLV_TRY(check_purpose(wanted->operation, key.pub.purpose, key.pub.name, err));
 	if (view == NULL)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"Decryption failed: the ciphertext is invalid.");
@@ -240,6 +264,7 @@ static void fill_refs(struct api_use *use)
 					 .blob_len = view->ring.kek_blob_len };
 	memcpy(use->ring.id, view->ring.kek_id, HSM_ID_LEN);
 	use->version = (struct hsm_keyref){ .role = HSM_ROLE_VERSION,
+					    .algorithm = view->version.pub.algorithm,
 					    .parent = wrapped ? &use->ring : NULL,
 					    .blob = view->version.blob,
 					    .blob_len = view->version.blob_len };
@@ -255,8 +280,12 @@ static clv_rc begin(struct api_use *use, const struct wanted *wanted, struct clv
 		return check_key(worker, wanted, NULL, err);
 	CLV_TRY(rc);
 	CLV_TRY(check_key(worker, wanted, use->view, err));
+	CLV_TRY(check_purpose(wanted->operation,
+			      model_algorithm_get(use->view->version.pub.algorithm)->purpose,
+			      use->view->key_name, err));
 	CLV_TRY(check_state(worker, use->view, err));
-	CLV_TRY(api_token_get(worker, use->view->ring.location, &use->hsm, err));
+	if (!wanted->operation->without_token)
+		CLV_TRY(api_token_get(worker, use->view->ring.location, &use->hsm, err));
 	CLV_TRY(go_inside(use, wanted, err));
 	fill_refs(use);
 	return CLV_OK;
@@ -275,10 +304,10 @@ static clv_rc begin_or_end(struct api_use *use, const struct wanted *wanted, str
 	return rc;
 }
 
-clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name, struct api_use *use,
-		       struct clv_err *err)
+clv_rc api_use_for(struct api_worker *worker, const struct api_operation *operation,
+		   const struct clv_name *name, struct api_use *use, struct clv_err *err)
 {
-	struct wanted wanted = { .name = name };
+	struct wanted wanted = { .operation = operation, .name = name };
 
 	*use = (struct api_use){ .worker = worker };
 	clv_name_format(name, name->kind, wanted.text);
@@ -286,10 +315,29 @@ clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name, s
 	return begin_or_end(use, &wanted, err);
 }
 
+clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name, struct api_use *use,
+		       struct clv_err *err)
+{
+	return api_use_for(worker, &encrypt_operation, name, use, err);
+}
+
+clv_rc api_use_none(struct api_worker *worker, const struct clv_name *key_name, struct clv_err *err)
+{
+	static const uint8_t no_uid[CLV_UID_LEN];
+	const struct wanted wanted = { .operation = &decrypt_operation,
+				       .name = key_name,
+				       .uid = no_uid };
+
+	return check_key(worker, &wanted, NULL, err);
+}
+
 clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
 		      const uint8_t uid[CLV_UID_LEN], struct api_use *use, struct clv_err *err)
 {
-	struct wanted wanted = { .name = name, .uid = uid, .slot = slot_of(uid, CLV_UID_LEN) };
+	struct wanted wanted = { .operation = &decrypt_operation,
+				 .name = name,
+				 .uid = uid,
+				 .slot = slot_of(uid, CLV_UID_LEN) };
 
 	*use = (struct api_use){ .worker = worker };
 	return begin_or_end(use, &wanted, err);
@@ -300,6 +348,11 @@ const char *api_use_version(const struct api_use *use)
 	return use->view->version.pub.name;
 }
 
+const char *api_use_version_inside(const struct api_use *use)
+{
+	return use->inside ? api_use_version(use) : NULL;
+}
+
 const char *api_use_key(const struct api_use *use)
 {
 	return use->view->key_name;
@@ -308,6 +361,23 @@ const char *api_use_key(const struct api_use *use)
 const uint8_t *api_use_uid(const struct api_use *use)
 {
 	return use->view->version.pub.uid;
+}
+
+const struct store_version *api_use_row(const struct api_use *use)
+{
+	return &use->view->version;
+}
+
+void api_use_tell(const struct api_use *use, struct clv_bytes out, struct clv_used *ret_used)
+{
+	const struct clv_version *version = &use->view->version.pub;
+
+	if (ret_used == NULL)
+		return;
+	*ret_used = (struct clv_used){ .algorithm = version->algorithm,
+				       .protection = version->protection,
+				       .crc32c = clv_crc32c(0, out.data, out.len) };
+	memcpy(ret_used->version, version->name, CLV_NAME_MAX);
 }
 
 void api_use_end(struct api_use *use)

@@ -13,6 +13,7 @@ claviger_sources += \
 	lib/base/grant.c \
 	lib/base/grant.h \
 	lib/base/grant_impl.h \
+	lib/base/hash.c \
 	lib/base/pem.c \
 	lib/base/pem.h \
 	lib/base/quote.c \

@@ -3,12 +3,11 @@
 #ifndef CLAVIGER_CRYPT_H
 #define CLAVIGER_CRYPT_H
 
-#include <claviger/buf.h>
-#include <claviger/key.h>
-#include <claviger/secret.h>
+#include <claviger/use.h>
 
 #define CLV_PLAINTEXT_MAX 65536                      /* bytes */
 #define CLV_AAD_MAX 65536                            /* bytes */
+#define CLV_HSM_INPUT_MAX 8192                       /* bytes: of both, for protection level HSM */
 #define CLV_CIPHERTEXT_MAX (CLV_PLAINTEXT_MAX + 256) /* bytes: CLV1 adds far less */
 
 /*
@@ -20,7 +19,8 @@
  * caller's to end. `ret_version`, when not NULL, gets the name of the version used.
  *
  * Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION the version is not enabled, or the key has no
- * primary; CLV_E_INVALID_ARGUMENT too long; CLV_E_ABORTED the primary changed meanwhile.
+ * primary, or is not of purpose ENCRYPT_DECRYPT; CLV_E_INVALID_ARGUMENT too long; CLV_E_ABORTED the
+ * primary changed meanwhile.
  */
 CLV_MUST_USE clv_rc clv_encrypt(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
 				struct clv_bytes plaintext, struct clv_bytes aad,
@@ -38,5 +38,17 @@ CLV_MUST_USE clv_rc clv_decrypt(struct clv_ctx *ctx, const struct clv_caller *wh
 				struct clv_bytes ciphertext, struct clv_bytes aad,
 				struct clv_secret **ret_plaintext, char ret_version[CLV_NAME_MAX],
 				struct clv_err *err);
+
+/* As clv_encrypt() and clv_decrypt(), with inputs that may have checksums, and with more told of
+ * the use. `ret_used` may be NULL. */
+CLV_MUST_USE clv_rc clv_encrypt_checked(struct clv_ctx *ctx, const struct clv_caller *who,
+					const char *name, const struct clv_input *plaintext,
+					const struct clv_input *aad, struct clv_buf *ret_ciphertext,
+					struct clv_used *ret_used, struct clv_err *err);
+CLV_MUST_USE clv_rc clv_decrypt_checked(struct clv_ctx *ctx, const struct clv_caller *who,
+					const char *name, const struct clv_input *ciphertext,
+					const struct clv_input *aad,
+					struct clv_secret **ret_plaintext,
+					struct clv_used *ret_used, struct clv_err *err);
 
 #endif

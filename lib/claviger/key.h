@@ -188,8 +188,9 @@ CLV_MUST_USE clv_rc clv_key_ring_list(struct clv_ctx *ctx, const struct clv_call
 /* How a key is to be made. */
 struct clv_key_options {
 	enum clv_purpose purpose;
+	enum clv_algorithm algorithm; /* 0: what the purpose implies; ENCRYPT_DECRYPT alone does */
 	enum clv_protection protection; /* 0: CLV_PROTECTION_SOFTWARE, as gcloud asks by default */
-	enum clv_residency residency;   /* 0: CLV_RESIDENCY_WRAPPED */
+	enum clv_residency residency;   /* 0: WRAPPED if the token can wrap such keys, else TOKEN */
 	int64_t destroy_delay;          /* ns, 24 hours to 120 days; 0: 30 days */
 };
 
@@ -198,9 +199,11 @@ struct clv_key_options {
 #define CLV_DESTROY_DELAY_DEFAULT (30 * 24 * 3600 * CLV_NS_PER_S)
 
 /*
- * Makes a key with version 1, ENABLED and primary. The key material is generated in the token,
- * wrapped, unwrapped again and tried before anything is stored.
- * Errors: CLV_E_NOT_FOUND no such key ring; CLV_E_ALREADY_EXISTS.
+ * Makes a key with version 1, ENABLED; in a key of purpose ENCRYPT_DECRYPT it is the primary. The
+ * key material is generated in the token, wrapped, unwrapped again and tried before anything is
+ * stored.
+ * Errors: CLV_E_INVALID_ARGUMENT the algorithm does not fit the purpose; CLV_E_NOT_FOUND no such
+ * key ring; CLV_E_ALREADY_EXISTS; CLV_E_UNIMPLEMENTED the token cannot hold such keys in this way.
  */
 CLV_MUST_USE clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who,
 				   const char *name, const struct clv_key_options *options,

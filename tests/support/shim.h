@@ -64,6 +64,8 @@ struct shim_ops {
 	void (*gcm)(enum shim_gcm form, unsigned iv_len);
 	/* Flips this boolean attribute, as it is read back, of objects that `maker` makes. */
 	void (*weaken)(enum shim_function maker, CK_ATTRIBUTE_TYPE type);
+	/* C_GenerateRandom says that it is done and writes nothing. */
+	void (*mute_random)(bool mute);
 	void (*hide)(CK_MECHANISM_TYPE mech); /* CKR_MECHANISM_INVALID; up to eight */
 
 	/* Ends sessions behind the caller's back: all, or those that session objects live in.

@@ -159,6 +159,54 @@ static clv_rc decrypt(struct home_world *w, const struct clv_caller *who, const 
 	return rc;
 }
 
+static clv_rc dek_generate(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_secret *dek = NULL;
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_dek_generate(w->ctx, who, resource, NULL, &out, &dek, NULL, &w->err);
+
+	assert_true((rc == CLV_OK) == (out.len > 0) && (rc == CLV_OK) == (dek != NULL));
+	clv_secret_free(dek);
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc dek_unwrap(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_secret *dek = NULL;
+	clv_rc rc = clv_dek_unwrap(w->ctx, who, resource, clv_buf_view(&prepared),
+				   (struct clv_bytes){ 0 }, &dek, NULL, &w->err);
+
+	if (rc != CLV_OK)
+		assert_null(dek);
+	clv_secret_free(dek);
+	return rc;
+}
+
+static clv_rc dek_rewrap(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_dek_rewrapped report = { .from = "untouched" };
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_dek_rewrap(w->ctx, who, resource, clv_buf_view(&prepared),
+				   (struct clv_bytes){ 0 }, &out, &report, &w->err);
+
+	if (rc != CLV_OK)
+		assert_true(out.len == 0 && strcmp(report.from, "untouched") == 0);
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc random_bytes(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_secret *bytes = NULL;
+	clv_rc rc = clv_random_bytes(w->ctx, who, resource, 32, &bytes, &w->err);
+
+	if (rc != CLV_OK)
+		assert_null(bytes);
+	clv_secret_free(bytes);
+	return rc;
+}
+
 static clv_rc location_create(struct home_world *w, const struct clv_caller *who,
 			      const char *resource)
 {
@@ -257,6 +305,12 @@ const struct verb verbs[] = {
 	  VERSION(NO_KEY) },
 	{ "encrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", encrypt, WRAPPED, NO_KEY },
 	{ "decrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", decrypt, WRAPPED, NO_KEY },
+	{ "dek_generate", "cloudkms.cryptoKeyVersions.useToEncrypt", dek_generate, WRAPPED,
+	  NO_KEY },
+	{ "dek_unwrap", "cloudkms.cryptoKeyVersions.useToDecrypt", dek_unwrap, WRAPPED, NO_KEY },
+	{ "dek_rewrap", "cloudkms.cryptoKeyVersions.useToDecrypt", dek_rewrap, WRAPPED, NO_KEY },
+	{ "random_bytes", "cloudkms.locations.generateRandomBytes", random_bytes, LOCATION,
+	  NO_LOCATION },
 	{ "location_create", "claviger.locations.create", location_create, LOCATION, NO_LOCATION },
 	{ "location_create_softhsm", "claviger.locations.create", location_create_softhsm, LOCATION,
 	  NO_LOCATION },

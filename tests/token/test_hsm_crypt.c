@@ -353,6 +353,45 @@ static void no_iv_is_made_of_zeros_while_the_token_is_connected_again(void **sta
 		fail_msg("encrypted with an IV of zeros");
 }
 
+/* ---- random bytes ---- */
+
+static void random_bytes_fill_the_room_and_differ(void **state)
+{
+	static const size_t lengths[] = { HSM_RANDOM_MIN, 32, 1024, CLV_SECRET_MAX };
+	static uint8_t a[CLV_SECRET_MAX + 1], b[CLV_SECRET_MAX + 1];
+	struct world *w = *state;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(lengths); i++) {
+		size_t len = lengths[i];
+
+		memset(a, 0xee, sizeof a);
+		memset(b, 0xee, sizeof b);
+		assert_ok(w, hsm_random(w->hsm, grant(), a, len, &w->err));
+		assert_ok(w, hsm_random(w->hsm, grant(), b, len, &w->err));
+		assert_memory_not_equal(a, b, len);
+		assert_memory_not_equal(a + len - HSM_RANDOM_MIN, b + len - HSM_RANDOM_MIN,
+					HSM_RANDOM_MIN);
+		assert_int_equal(a[len], 0xee);
+	}
+}
+
+static void a_generator_that_writes_nothing_is_not_believed(void **state)
+{
+	static const uint8_t zeros[32];
+	struct world *w = *state;
+	uint8_t bytes[32];
+
+	memset(bytes, 0xee, sizeof bytes);
+	world_calm(w);
+	w->shim->mute_random(true);
+	assert_refused(w, hsm_random(w->hsm, grant(), bytes, sizeof bytes, &w->err),
+		       CLV_E_UNAVAILABLE, "C_GenerateRandom");
+	assert_memory_equal(bytes, zeros, sizeof bytes);
+	w->shim->mute_random(false);
+	world_wait_healthy(w);
+	assert_ok(w, hsm_random(w->hsm, grant(), bytes, sizeof bytes, &w->err));
+}
+
 int main(void)
 {
 	static const struct world_options one_session = { .max_sessions = 1 };
@@ -371,6 +410,8 @@ int main(void)
 		token_test(a_token_that_appends_its_iv_works),
 		token_test(a_token_that_appends_an_iv_of_another_length_works),
 		token_test(no_iv_is_made_of_zeros_while_the_token_is_connected_again),
+		token_test(random_bytes_fill_the_room_and_differ),
+		token_test(a_generator_that_writes_nothing_is_not_believed),
 	};
 
 	return TOKEN_MAIN("hsm: encryption", tests);

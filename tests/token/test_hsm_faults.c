@@ -49,6 +49,19 @@ static clv_rc run_decrypt(struct world *w)
 	return world_unseal(w, &w->version, &sealed, "text", &w->err);
 }
 
+static clv_rc run_random(struct world *w)
+{
+	static const uint8_t zeros[32];
+	uint8_t bytes[32];
+	clv_rc rc;
+
+	memset(bytes, 0xee, sizeof bytes);
+	rc = hsm_random(w->hsm, grant(), bytes, sizeof bytes, &w->err);
+	if ((rc == CLV_OK) == (memcmp(bytes, zeros, sizeof bytes) == 0))
+		fail_msg("%s, and the bytes do not fit that", clv_rc_name(rc));
+	return rc;
+}
+
 static clv_rc run_generate(struct world *w)
 {
 	struct hsm_blob blob = { .len = 0 };
@@ -152,6 +165,11 @@ static void any_failure_while_decrypting_is_lived_through(void **state)
 	check_all_codes(*state, run_decrypt, SHIM_ONCE);
 }
 
+static void any_failure_while_drawing_random_bytes_is_lived_through(void **state)
+{
+	check_all_codes(*state, run_random, SHIM_ONCE);
+}
+
 static void any_failure_while_generating_is_lived_through(void **state)
 {
 	check_all_codes(*state, run_generate, SHIM_ONCE);
@@ -170,7 +188,7 @@ static void any_failure_with_one_session_is_lived_through(void **state)
 
 static void a_lasting_failure_ends_when_it_is_healed(void **state)
 {
-	static clv_rc (*const runs[])(struct world * w) = { run_encrypt, run_decrypt,
+	static clv_rc (*const runs[])(struct world * w) = { run_encrypt, run_decrypt, run_random,
 							    run_generate };
 	struct world *w = *state;
 
@@ -196,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		token_test(any_failure_while_encrypting_is_lived_through),
 		token_test(any_failure_while_decrypting_is_lived_through),
+		token_test(any_failure_while_drawing_random_bytes_is_lived_through),
 		token_test(any_failure_while_generating_is_lived_through),
 		token_test(any_failure_while_creating_is_lived_through),
 		token_test_with(any_failure_with_one_session_is_lived_through, &one_session),

@@ -15,6 +15,7 @@ test_programs += \
 	tests/token/test_audit_failure \
 	tests/token/test_resources \
 	tests/token/test_crypt \
+	tests/token/test_dek \
 	tests/token/test_switch \
 	tests/token/test_history \
 	tests/token/test_crash \
@@ -39,6 +40,10 @@ tests_token_test_resources_LDADD = $(test_libs)
 tests_token_test_crypt_SOURCES = tests/token/test_crypt.c $(home_world)
 tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
+tests_token_test_dek_SOURCES = tests/token/test_dek.c $(home_world)
+tests_token_test_dek_CPPFLAGS = $(home_cppflags)
+tests_token_test_dek_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=policy_eval,--wrap=hsm_encrypt
+tests_token_test_dek_LDADD = $(test_libs)
 tests_token_test_switch_SOURCES = tests/token/test_switch.c $(home_world)
 tests_token_test_switch_CPPFLAGS = $(home_cppflags)
 tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append,--wrap=inflight_enter

@@ -33,6 +33,7 @@ void shim_gcm_set(enum shim_gcm form, unsigned iv_len);
 /* shim.c */
 CK_FUNCTION_LIST *shim_real(void);
 void shim_set_real(const char *path);
+void shim_mute_random(bool mute);
 
 #define SHIM_PLAIN(name, session, mech, params, args)
 #define SHIM_OWN(name, session, mech, params, args) CK_RV own_##name params;

@@ -390,6 +390,7 @@ static void reset(void)
 	st.n_hidden = 0;
 	unlock();
 	shim_gcm_set(SHIM_GCM_REAL, 0);
+	shim_mute_random(false);
 }
 
 static void set_fault(enum shim_function function, unsigned nth, CK_RV rv, unsigned how)
@@ -558,6 +559,7 @@ const struct shim_ops *shim_ops(void)
 		.token_flags = token_flags,
 		.gcm = shim_gcm_set,
 		.weaken = weaken,
+		.mute_random = shim_mute_random,
 		.hide = hide,
 		.kill_sessions = kill_sessions,
 		.calls = calls,
