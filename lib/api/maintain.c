@@ -166,7 +166,7 @@ static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
 			after_row = rows[n - 1].row;
 		}
 	} while (n == DUE_AT_ONCE);
-	return CLV_OK;
+	return api_import_jobs_expire(worker, m->who, m->grant, m->now, &m->report, err);
 }
 
 clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,

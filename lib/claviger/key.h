@@ -291,13 +291,15 @@ CLV_MUST_USE clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_ca
 
 /* What clv_maintain() did. Plain data. */
 struct clv_maintain_report {
-	uint64_t destroyed; /* versions whose key material is gone now */
-	uint64_t left;      /* versions that are due and could not be destroyed */
-	char why[160];      /* the last reason for one that was left */
+	uint64_t destroyed;           /* versions whose key material is gone now */
+	uint64_t import_jobs_expired; /* import jobs whose private half is gone now */
+	uint64_t left;                /* what is due and could not be done */
+	char why[160];                /* the last reason for one that was left */
 };
 
 /*
- * Does what is due: destroys versions whose time has come. Each is done exactly once, however many
+ * Does what is due: destroys versions whose time has come, and erases the private halves of import
+ * jobs that have expired. Each is done exactly once, however many
  * processes call this at the same time. What cannot be done now (a token is away) is left for the
  * next call and counted. Errors: only what keeps it from looking.
  */
