@@ -30,10 +30,12 @@ tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 noinst_LTLIBRARIES += tools/libkmsctl.la
 tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/every.c \
+	tools/kmsctl/import.c \
 	tools/kmsctl/kmsctl.h \
 	tools/kmsctl/names.c \
 	tools/kmsctl/noun_crypt.c \
 	tools/kmsctl/noun_help.c \
+	tools/kmsctl/noun_import_job.c \
 	tools/kmsctl/noun_init.c \
 	tools/kmsctl/noun_key.c \
 	tools/kmsctl/noun_keyring.c \
