@@ -7,28 +7,17 @@
 
 #include "hsm/internal.h"
 
-static const struct role_row {
-	const char *name;
-	CK_KEY_TYPE type;
-	CK_ATTRIBUTE_TYPE usage[2]; /* 0: none */
-	bool modifiable;            /* as a token object: its flags or label are written later */
-} roles[] = {
-	[HSM_ROLE_ROOT] = { "root KEK", CKK_AES, { CKA_WRAP, CKA_UNWRAP }, false },
-	[HSM_ROLE_RING_KEK] = { "key-ring KEK", CKK_AES, { CKA_WRAP, CKA_UNWRAP }, false },
-	[HSM_ROLE_VERSION] = { "key version", CKK_AES, { CKA_ENCRYPT, CKA_DECRYPT }, true },
-	[HSM_ROLE_SEAL] = { "seal key", CKK_GENERIC_SECRET, { CKA_SIGN, CKA_VERIFY }, false },
-	[HSM_ROLE_LOG] = { "log key", CKK_EC, { CKA_SIGN, 0 }, false },
-	[HSM_ROLE_ANCHOR] = { "anchor", CKK_AES, { 0, 0 }, true },
-	[HSM_ROLE_IMPORT] = { "import key", CKK_RSA, { CKA_UNWRAP, 0 }, false },
-};
-
+/* Usage flags: which keys have them, and what flag the public half of a pair has for them. */
 static const struct usage_row {
 	CK_ATTRIBUTE_TYPE type;
 	const char *name;
+	bool of_private;
+	CK_ATTRIBUTE_TYPE of_public; /* 0: none */
 } usages[] = {
-	{ CKA_ENCRYPT, "ENCRYPT" }, { CKA_DECRYPT, "DECRYPT" }, { CKA_WRAP, "WRAP" },
-	{ CKA_UNWRAP, "UNWRAP" },   { CKA_SIGN, "SIGN" },       { CKA_VERIFY, "VERIFY" },
-	{ CKA_DERIVE, "DERIVE" },
+	{ CKA_ENCRYPT, "ENCRYPT", false, 0 },   { CKA_DECRYPT, "DECRYPT", true, CKA_ENCRYPT },
+	{ CKA_WRAP, "WRAP", false, 0 },         { CKA_UNWRAP, "UNWRAP", true, CKA_WRAP },
+	{ CKA_SIGN, "SIGN", true, CKA_VERIFY }, { CKA_VERIFY, "VERIFY", false, 0 },
+	{ CKA_DERIVE, "DERIVE", true, 0 },
 };
 
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
@@ -67,29 +56,6 @@ void hsm_template_bytes(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, const 
 	a->ulValueLen = len;
 }
 
-static bool role_uses(enum hsm_role role, CK_ATTRIBUTE_TYPE usage)
-{
-	return roles[role].usage[0] == usage || roles[role].usage[1] == usage;
-}
-
-static CK_MECHANISM_TYPE role_mechanism(const struct hsm *hsm, enum hsm_role role)
-{
-	switch (role) {
-	case HSM_ROLE_ROOT:
-	case HSM_ROLE_RING_KEK:
-		return hsm->caps.wrap_mech;
-	case HSM_ROLE_VERSION:
-		return CKM_AES_GCM;
-	case HSM_ROLE_SEAL:
-		return CKM_SHA256_HMAC;
-	case HSM_ROLE_LOG:
-	case HSM_ROLE_ANCHOR:
-	case HSM_ROLE_IMPORT:
-		break;
-	}
-	return 0;
-}
-
 static void add_nested(struct hsm_template *tpl, const CK_ATTRIBUTE_TYPE *on, size_t n_on,
 		       const CK_ATTRIBUTE_TYPE *off, size_t n_off)
 {
@@ -106,7 +72,8 @@ static void add_nested(struct hsm_template *tpl, const CK_ATTRIBUTE_TYPE *on, si
 /*
  * What the token shall insist on when something is unwrapped with this key: a second net below our
  * own templates, which repeat it. A root does not name EXTRACTABLE: its rotation unwraps a ring KEK
- * as an extractable session key for one re-wrap.
+ * as an extractable session key for one re-wrap. Below a ring KEK only what secret and private
+ * keys both have can be named.
  */
 static void add_unwrap_template(struct hsm_template *tpl, enum hsm_role role)
 {
@@ -114,8 +81,8 @@ static void add_unwrap_template(struct hsm_template *tpl, enum hsm_role role)
 	static const CK_ATTRIBUTE_TYPE below_root[] = { CKA_ENCRYPT,   CKA_DECRYPT, CKA_SIGN,
 							CKA_VERIFY,    CKA_DERIVE,  CKA_COPYABLE,
 							CKA_MODIFIABLE };
-	static const CK_ATTRIBUTE_TYPE below_ring[] = { CKA_EXTRACTABLE, CKA_WRAP, CKA_UNWRAP,
-							CKA_COPYABLE, CKA_MODIFIABLE };
+	static const CK_ATTRIBUTE_TYPE below_ring[] = { CKA_EXTRACTABLE, CKA_DERIVE, CKA_COPYABLE,
+							CKA_MODIFIABLE };
 
 	if (role == HSM_ROLE_ROOT)
 		add_nested(tpl, on, 1, below_root, CLV_ARRAY_LEN(below_root));
@@ -123,38 +90,108 @@ static void add_unwrap_template(struct hsm_template *tpl, enum hsm_role role)
 		add_nested(tpl, on, 1, below_ring, CLV_ARRAY_LEN(below_ring));
 }
 
-static bool born_modifiable(enum hsm_role role, enum hsm_birth birth)
+/* Flags of a version in the token are written later, and the labels of anchors. */
+static bool born_modifiable(const struct hsm_kind *kind, enum hsm_birth birth)
 {
-	return birth == HSM_BORN_TOKEN && roles[role].modifiable;
+	return birth == HSM_BORN_TOKEN &&
+	       (kind->role == HSM_ROLE_VERSION || kind->role == HSM_ROLE_ANCHOR);
 }
 
-void hsm_template_secret(const struct hsm *hsm, enum hsm_role role, enum hsm_birth birth,
-			 const uint8_t *id, const char *label, struct hsm_template *tpl)
+static bool born_extractable(enum hsm_birth birth)
+{
+	return birth == HSM_BORN_SESSION || birth == HSM_BORN_IMPORTED;
+}
+
+static bool born_here(enum hsm_birth birth)
+{
+	return birth == HSM_BORN_TOKEN || birth == HSM_BORN_SESSION;
+}
+
+static bool has_flag(const struct hsm_kind *kind, const struct usage_row *usage)
+{
+	return !hsm_kind_is_pair(kind) || usage->of_private;
+}
+
+static void add_identity(struct hsm_template *tpl, const uint8_t *id, const char *label)
 {
 	*tpl = (struct hsm_template){ 0 };
 	if (id != NULL)
 		hsm_template_bytes(tpl, CKA_ID, id, HSM_ID_LEN);
 	if (label != NULL)
 		hsm_template_bytes(tpl, CKA_LABEL, label, strlen(label));
-	hsm_template_ulong(tpl, CKA_CLASS, CKO_SECRET_KEY);
-	hsm_template_ulong(tpl, CKA_KEY_TYPE, roles[role].type);
-	if (birth != HSM_BORN_UNWRAPPED) /* SoftHSM fails when it is told the length it can see */
-		hsm_template_ulong(tpl, CKA_VALUE_LEN, 32);
+}
+
+/* An imported AES key is also to tell which key it is, before it is wrapped as what it will be. */
+static void add_mechanisms(struct hsm_template *tpl, const struct hsm *hsm,
+			   const struct hsm_kind *kind, enum hsm_birth birth)
+{
+	size_t n = 1;
+
+	tpl->mech[0] = hsm_kind_mechanism(hsm, kind);
+	if (birth == HSM_BORN_IMPORTED && kind->type == CKK_AES)
+		tpl->mech[n++] = CKM_AES_ECB;
+	if (tpl->mech[0] != 0)
+		hsm_template_bytes(tpl, CKA_ALLOWED_MECHANISMS, tpl->mech, n * sizeof *tpl->mech);
+}
+
+void hsm_template_key(const struct hsm *hsm, const struct hsm_kind *kind, enum hsm_birth birth,
+		      const uint8_t *id, const char *label, struct hsm_template *tpl)
+{
+	add_identity(tpl, id, label);
+	hsm_template_ulong(tpl, CKA_CLASS, kind->class);
+	hsm_template_ulong(tpl, CKA_KEY_TYPE, kind->type);
+	/* SoftHSM fails when it is told the length that it can see. */
+	if (!hsm_kind_is_pair(kind) && born_here(birth))
+		hsm_template_ulong(tpl, CKA_VALUE_LEN, kind->bits / 8);
 	hsm_template_bool(tpl, CKA_TOKEN, birth == HSM_BORN_TOKEN);
 	hsm_template_bool(tpl, CKA_PRIVATE, true);
 	hsm_template_bool(tpl, CKA_SENSITIVE, true);
-	hsm_template_bool(tpl, CKA_EXTRACTABLE, birth == HSM_BORN_SESSION);
-	for (size_t i = 0; i < CLV_ARRAY_LEN(usages); i++)
-		hsm_template_bool(tpl, usages[i].type, role_uses(role, usages[i].type));
-	tpl->mech = role_mechanism(hsm, role);
-	if (hsm->caps.allowed_mechanisms && tpl->mech != 0)
-		hsm_template_bytes(tpl, CKA_ALLOWED_MECHANISMS, &tpl->mech, sizeof tpl->mech);
+	hsm_template_bool(tpl, CKA_EXTRACTABLE, born_extractable(birth));
+	for (size_t i = 0; i < CLV_ARRAY_LEN(usages); i++) {
+		if (has_flag(kind, &usages[i]))
+			hsm_template_bool(tpl, usages[i].type, hsm_kind_uses(kind, usages[i].type));
+	}
+	if (hsm->caps.allowed_mechanisms)
+		add_mechanisms(tpl, hsm, kind, birth);
 	if (hsm->caps.unwrap_template)
-		add_unwrap_template(tpl, role);
+		add_unwrap_template(tpl, kind->role);
 	if (hsm->caps.copyable)
 		hsm_template_bool(tpl, CKA_COPYABLE, false);
 	if (hsm->caps.modifiable) /* last: SoftHSM applies a template in order */
-		hsm_template_bool(tpl, CKA_MODIFIABLE, born_modifiable(role, birth));
+		hsm_template_bool(tpl, CKA_MODIFIABLE, born_modifiable(kind, birth));
+}
+
+void hsm_template_public(const struct hsm *hsm, const struct hsm_kind *kind, enum hsm_birth birth,
+			 const uint8_t *id, const char *label, const struct hsm_curve *curve,
+			 struct hsm_template *tpl)
+{
+	static const uint8_t exponent[] = { 1, 0, 1 };
+
+	add_identity(tpl, id, label);
+	hsm_template_bool(tpl, CKA_TOKEN, birth == HSM_BORN_TOKEN);
+	hsm_template_bool(tpl, CKA_PRIVATE, false);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(usages); i++) {
+		if (usages[i].of_public != 0)
+			hsm_template_bool(tpl, usages[i].of_public,
+					  hsm_kind_uses(kind, usages[i].type));
+	}
+	if (curve != NULL) {
+		hsm_template_bytes(tpl, CKA_EC_PARAMS, curve->params, curve->params_len);
+	} else {
+		hsm_template_ulong(tpl, CKA_MODULUS_BITS, kind->bits);
+		hsm_template_bytes(tpl, CKA_PUBLIC_EXPONENT, exponent, sizeof exponent);
+	}
+	if (hsm->caps.modifiable)
+		hsm_template_bool(tpl, CKA_MODIFIABLE, false);
+}
+
+void hsm_template_usages(const struct hsm_kind *kind, bool enabled, struct hsm_template *tpl)
+{
+	*tpl = (struct hsm_template){ 0 };
+	for (size_t i = 0; i < CLV_ARRAY_LEN(usages); i++) {
+		if (hsm_kind_uses(kind, usages[i].type))
+			hsm_template_bool(tpl, usages[i].type, enabled);
+	}
 }
 
 struct expected {
@@ -163,7 +200,7 @@ struct expected {
 	bool value;
 };
 
-static size_t expect(const struct hsm *hsm, enum hsm_role role, enum hsm_birth birth,
+static size_t expect(const struct hsm *hsm, const struct hsm_kind *kind, enum hsm_birth birth,
 		     struct expected *list)
 {
 	size_t n = 0;
@@ -171,18 +208,19 @@ static size_t expect(const struct hsm *hsm, enum hsm_role role, enum hsm_birth b
 	list[n++] = (struct expected){ CKA_TOKEN, "TOKEN", birth == HSM_BORN_TOKEN };
 	list[n++] = (struct expected){ CKA_PRIVATE, "PRIVATE", true };
 	list[n++] = (struct expected){ CKA_SENSITIVE, "SENSITIVE", true };
-	list[n++] = (struct expected){ CKA_EXTRACTABLE, "EXTRACTABLE", birth == HSM_BORN_SESSION };
-	if (birth !=
-	    HSM_BORN_UNWRAPPED) { /* an unwrapped key has been outside, so it cannot say these */
+	list[n++] = (struct expected){ CKA_EXTRACTABLE, "EXTRACTABLE", born_extractable(birth) };
+	if (born_here(birth)) { /* an unwrapped key has been outside, so it cannot say these */
 		list[n++] = (struct expected){ CKA_LOCAL, "LOCAL", true };
 		list[n++] = (struct expected){ CKA_ALWAYS_SENSITIVE, "ALWAYS_SENSITIVE", true };
 	}
 	if (birth == HSM_BORN_TOKEN)
 		list[n++] = (struct expected){ CKA_NEVER_EXTRACTABLE, "NEVER_EXTRACTABLE", true };
 	for (size_t i = 0; i < CLV_ARRAY_LEN(usages); i++) {
-		bool uses = role_uses(role, usages[i].type);
+		bool uses = hsm_kind_uses(kind, usages[i].type);
 
-		if (uses && role == HSM_ROLE_VERSION && birth == HSM_BORN_TOKEN)
+		if (!has_flag(kind, &usages[i]))
+			continue;
+		if (uses && kind->role == HSM_ROLE_VERSION && birth == HSM_BORN_TOKEN)
 			continue; /* off while the version is disabled */
 		list[n++] = (struct expected){ usages[i].type, usages[i].name, uses };
 	}
@@ -190,12 +228,12 @@ static size_t expect(const struct hsm *hsm, enum hsm_role role, enum hsm_birth b
 		list[n++] = (struct expected){ CKA_COPYABLE, "COPYABLE", false };
 	if (hsm->caps.modifiable)
 		list[n++] = (struct expected){ CKA_MODIFIABLE, "MODIFIABLE",
-					       born_modifiable(role, birth) };
+					       born_modifiable(kind, birth) };
 	return n;
 }
 
 clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object,
-			    enum hsm_role role, enum hsm_birth birth, clv_rc rc_weak,
+			    const struct hsm_kind *kind, enum hsm_birth birth, clv_rc rc_weak,
 			    struct clv_err *err)
 {
 	struct expected want[HSM_TEMPLATE_MAX];
@@ -203,7 +241,7 @@ clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object
 	CK_BBOOL value[HSM_TEMPLATE_MAX];
 	CK_OBJECT_CLASS class = 0;
 	CK_KEY_TYPE type = 0;
-	size_t n = expect(session->hsm, role, birth, want);
+	size_t n = expect(session->hsm, kind, birth, want);
 	CK_RV rv;
 
 	for (size_t i = 0; i < n; i++) {
@@ -215,16 +253,16 @@ clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object
 	rv = hsm_C_GetAttributeValue(session->hsm->module, session->handle, object, got, n + 2);
 	if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID)
 		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
-	if (class != CKO_SECRET_KEY || type != roles[role].type)
+	if (class != kind->class || type != kind->type)
 		return clv_fail(err, rc_weak,
 				"the %s in the token is of another kind (class %lu, type %lu)",
-				roles[role].name, class, type);
+				kind->name, class, type);
 	for (size_t i = 0; i < n; i++) {
 		if (got[i].ulValueLen != sizeof value[i] ||
 		    value[i] != (want[i].value ? CK_TRUE : CK_FALSE))
 			return clv_fail(err, rc_weak,
 					"the %s in the token is weaker than asked: %s is not %d",
-					roles[role].name, want[i].name, want[i].value);
+					kind->name, want[i].name, want[i].value);
 	}
 	return CLV_OK;
 }

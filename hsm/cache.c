@@ -17,7 +17,6 @@
 
 struct hsm_entry {
 	uint8_t id[HSM_ID_LEN];
-	enum hsm_role role;
 	CK_OBJECT_HANDLE handle;
 	uint64_t epoch;
 	struct hsm_session *keeper; /* NULL: a token object */
@@ -179,7 +178,6 @@ static struct hsm_entry *add_loading_locked(struct hsm_cache *cache, const struc
 	if (entry == NULL)
 		return NULL;
 	memcpy(entry->id, key->id, HSM_ID_LEN);
-	entry->role = key->role;
 	entry->loading = true;
 	entry->pins = 1;
 	entry->next = *bucket;
@@ -261,14 +259,15 @@ static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
 {
 	CLV_AUTO_DONE(hsm_unlock) int lock = -1;
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	CK_OBJECT_CLASS class = key->role == HSM_ROLE_LOG ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
+	const struct hsm_kind *kind;
 	clv_rc rc;
 
+	CLV_TRY(hsm_kind_of(key, &kind, err));
 	if ((hsm->quirks & HSM_QUIRK_SEARCH_LOCK) != 0)
 		CLV_TRY(hsm_lock_search(hsm, &lock, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	atomic_fetch_add(&hsm->lookups, 1);
-	rc = hsm_find(session, class, key->id, &entry->handle, err);
+	rc = hsm_find(session, kind->class, key->id, &entry->handle, err);
 	if (rc == CLV_E_NOT_FOUND && !looked_anew(hsm, session->epoch))
 		return hsm_session_fail(session, err, "C_FindObjects", CKR_TOKEN_NOT_PRESENT);
 	if (rc == CLV_E_NOT_FOUND)
@@ -277,7 +276,7 @@ static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
 				"restore the token, do not make the key again",
 				hsm->uri.label);
 	if (rc == CLV_OK && key->role != HSM_ROLE_LOG)
-		rc = hsm_attributes_check(session, entry->handle, key->role, HSM_BORN_TOKEN,
+		rc = hsm_attributes_check(session, entry->handle, kind, HSM_BORN_TOKEN,
 					  CLV_E_DATA_LOSS, err);
 	entry->epoch = session->epoch;
 	return rc;
@@ -289,13 +288,15 @@ static clv_rc unwrap_key(struct hsm *hsm, const struct hsm_keyref *key, struct h
 	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin parent = { 0 };
 	CLV_AUTO(hsm_session_release) struct hsm_session *keeper = NULL;
 	struct clv_bytes blob = { key->blob, key->blob_len };
+	const struct hsm_kind *kind;
 	clv_rc rc;
 
+	CLV_TRY(hsm_kind_of(key, &kind, err));
 	CLV_TRY(hsm_key_pin(hsm, key->parent, &parent, err));
 	CLV_TRY(hsm_keeper_acquire(hsm, key->id, &keeper, err));
 	hsm_cache_bury(keeper);
 	atomic_fetch_add(&hsm->unwraps, 1);
-	rc = hsm_unwrap(keeper, key->role, parent.handle, blob, &entry->handle, err);
+	rc = hsm_unwrap(keeper, kind, parent.handle, blob, &entry->handle, err);
 	CLV_TRY(hsm_pin_judge(&parent, rc, err));
 	entry->keeper = keeper;
 	entry->keeper_serial = atomic_load(&keeper->serial);
@@ -372,6 +373,14 @@ void hsm_key_forget(struct hsm_pin *pin)
 	entry->epoch = 0; /* not fresh: its number may be another object's by now */
 	if (!entry->gone)
 		remove_locked(&pin->hsm->cache, entry);
+	pthread_mutex_unlock(&pin->hsm->cache.lock);
+}
+
+void hsm_key_drop(struct hsm_pin *pin)
+{
+	pthread_mutex_lock(&pin->hsm->cache.lock);
+	if (!pin->entry->gone)
+		remove_locked(&pin->hsm->cache, pin->entry);
 	pthread_mutex_unlock(&pin->hsm->cache.lock);
 }
 

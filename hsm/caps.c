@@ -230,9 +230,11 @@ static clv_rc try_hierarchy(struct hsm_session *session, struct clv_err *err)
 	CK_OBJECT_HANDLE kek;
 	struct hsm_blob blob;
 
-	CLV_TRY(hsm_generate(session, HSM_ROLE_RING_KEK, HSM_BORN_SESSION, NULL, NULL, &kek, err));
+	CLV_TRY(hsm_generate(session, hsm_kind_get(HSM_ROLE_RING_KEK, 0), HSM_BORN_SESSION, NULL,
+			     NULL, &kek, err));
 	hsm_scrap_add(&scrap, kek);
-	CLV_TRY(hsm_generate_wrapped(session, HSM_ROLE_VERSION, kek, &blob, err));
+	CLV_TRY(hsm_generate_wrapped(session, hsm_kind_get(HSM_ROLE_VERSION, 0), kek, &blob, NULL,
+				     err));
 	return CLV_OK;
 }
 

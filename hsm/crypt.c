@@ -33,10 +33,10 @@ static void fill_params(CK_GCM_PARAMS *params, uint8_t *iv, size_t iv_len, struc
 	};
 }
 
-/* Twelve fresh bytes, drawn from the token a thousand at a time. */
-static CK_RV draw_iv(struct hsm_session *session, uint8_t *iv)
+CK_RV hsm_draw(struct hsm_session *session, uint8_t *out, size_t len)
 {
-	if (session->iv_left < GCM_IV_LEN) {
+	assert(len <= HSM_IV_MAX);
+	if (session->iv_left < len) {
 		CK_RV rv = hsm_C_GenerateRandom(session->hsm->module, session->handle,
 						session->iv_pool, sizeof session->iv_pool);
 
@@ -44,8 +44,8 @@ static CK_RV draw_iv(struct hsm_session *session, uint8_t *iv)
 			return rv;
 		session->iv_left = sizeof session->iv_pool;
 	}
-	session->iv_left -= GCM_IV_LEN;
-	memcpy(iv, session->iv_pool + session->iv_left, GCM_IV_LEN);
+	session->iv_left -= len;
+	memcpy(out, session->iv_pool + session->iv_left, len);
 	return CKR_OK;
 }
 
@@ -115,7 +115,7 @@ CK_RV hsm_gcm_seal(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
 		return CKR_MECHANISM_INVALID;
 	if (hsm->caps.gcm == HSM_GCM_CALLER_IV) {
 		*ret_op = "C_GenerateRandom";
-		rv = draw_iv(session, iv);
+		rv = hsm_draw(session, iv, GCM_IV_LEN);
 		if (rv != CKR_OK)
 			return rv;
 	}
@@ -190,103 +190,6 @@ bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key)
 	iv_view = (struct clv_bytes){ iv, iv_len };
 	return hsm_gcm_open(session, key, aad, iv_view, sealed_view, opened, &len, &op) == CKR_OK &&
 	       len == sizeof song && CRYPTO_memcmp(opened, song, sizeof song) == 0;
-}
-
-struct crypt_args {
-	const struct hsm_keyref *key;
-	struct clv_bytes aad, in, iv; /* iv: for opening */
-	uint8_t *out, *ret_iv;
-	size_t *ret_iv_len;
-	bool doubted; /* it failed once, though the token is healthy */
-};
-
-/*
- * What a failed call means. A dead handle is forgotten; where the code leaves it open whether data
- * or token is bad, a canary with the same key decides, and the data get a second chance: a hiccup
- * must not be taken for a wrong tag.
- */
-static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm_work *work,
-		    const char *op, CK_RV rv, struct clv_err *err)
-{
-	struct crypt_args *args = work->arg;
-	bool opening = args->ret_iv == NULL;
-	bool with_data = strcmp(op, "C_Encrypt") == 0 || strcmp(op, "C_Decrypt") == 0;
-	enum hsm_class class = hsm_rv_class(rv);
-
-	if (class == HSM_CLASS_HANDLE)
-		hsm_key_forget(pin);
-	if (class == HSM_CLASS_AMBIGUOUS && with_data) /* the other calls have not seen the data */
-		work->judged = hsm_canary(session, pin->handle);
-	if (opening && work->judged && !args->doubted) {
-		args->doubted = true;
-	} else if (opening && (class == HSM_CLASS_DATA || work->judged)) {
-		/* The failed call may have left an operation open; the only session is left as it
-		 * is. */
-		session->dead = session->dead || (work->judged && !session->hsm->pool.shared);
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"Decryption failed: the ciphertext is invalid.");
-	}
-	return hsm_session_fail(session, err, op, rv);
-}
-
-static clv_rc crypt_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
-{
-	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin pin = { 0 };
-	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	struct crypt_args *args = work->arg;
-	const char *op;
-	size_t len;
-	CK_RV rv;
-
-	CLV_TRY(hsm_require_hierarchy(hsm, err));
-	CLV_TRY(hsm_key_pin(hsm, args->key, &pin, err));
-	CLV_TRY(hsm_session_acquire(hsm, &session, err));
-	hsm_cache_bury(session);
-	if (args->ret_iv != NULL)
-		rv = hsm_gcm_seal(session, pin.handle, args->aad, args->in, args->ret_iv,
-				  args->ret_iv_len, args->out, &op);
-	else
-		rv = hsm_gcm_open(session, pin.handle, args->aad, args->iv, args->in, args->out,
-				  &len, &op);
-	if (rv == CKR_OK && !hsm_key_fresh(&pin)) /* its number may have been another key's */
-		rv = CKR_KEY_HANDLE_INVALID;
-	return rv == CKR_OK ? CLV_OK : judge(session, &pin, work, op, hsm_pin_rv(&pin, rv), err);
-}
-
-clv_rc hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,
-		   struct clv_bytes aad, struct clv_bytes plaintext, uint8_t ret_iv[HSM_IV_MAX],
-		   size_t *ret_iv_len, uint8_t *ret_ciphertext, struct clv_err *err)
-{
-	struct crypt_args args = { .key = key,
-				   .aad = aad,
-				   .in = plaintext,
-				   .out = ret_ciphertext,
-				   .ret_iv = ret_iv,
-				   .ret_iv_len = ret_iv_len };
-	struct hsm_work work = { .run = crypt_run, .arg = &args };
-
-	clv_grant_assert(grant);
-	return hsm_work_do(hsm, &work, err);
-}
-
-clv_rc hsm_decrypt(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,
-		   struct clv_bytes aad, struct clv_bytes iv, struct clv_bytes ciphertext,
-		   uint8_t *ret_plaintext, struct clv_err *err)
-{
-	struct crypt_args args = {
-		.key = key, .aad = aad, .in = ciphertext, .iv = iv, .out = ret_plaintext
-	};
-	struct hsm_work work = { .run = crypt_run, .arg = &args };
-	clv_rc rc;
-
-	clv_grant_assert(grant);
-	if (iv.len == 0 || iv.len > HSM_IV_MAX || ciphertext.len < HSM_TAG_LEN)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"Decryption failed: the ciphertext is invalid.");
-	rc = hsm_work_do(hsm, &work, err);
-	if (rc != CLV_OK)
-		OPENSSL_cleanse(ret_plaintext, ciphertext.len);
-	return rc;
 }
 
 struct random_args {

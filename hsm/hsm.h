@@ -143,16 +143,17 @@ CLV_MUST_USE clv_rc hsm_key_create(struct hsm *hsm, const struct clv_grant *gran
 				   enum hsm_role role, const uint8_t id[HSM_ID_LEN],
 				   const char *label, struct clv_err *err);
 
-/* Destroys the token objects with this id and role. It is no error when there is none. */
+/* Destroys the token objects with this id and role, of a pair both halves. It is no error when
+ * there is none. */
 CLV_MUST_USE clv_rc hsm_key_destroy(struct hsm *hsm, const struct clv_grant *grant,
 				    enum hsm_role role, const uint8_t id[HSM_ID_LEN],
 				    struct clv_err *err);
 
-/* Sets the usage flags of a TOKEN-resident version in the token: true lets it encrypt and decrypt.
- */
+/* Sets the usage flags of a TOKEN-resident version in the token: true lets it do what its algorithm
+ * is for. `algorithm` 0: GOOGLE_SYMMETRIC_ENCRYPTION. */
 CLV_MUST_USE clv_rc hsm_key_set_enabled(struct hsm *hsm, const struct clv_grant *grant,
-					const uint8_t id[HSM_ID_LEN], bool enabled,
-					struct clv_err *err);
+					enum clv_algorithm algorithm, const uint8_t id[HSM_ID_LEN],
+					bool enabled, struct clv_err *err);
 
 /* Forgets a cached key and destroys its session object at once, or when its last user is done. */
 void hsm_key_evict(struct hsm *hsm, const uint8_t id[HSM_ID_LEN]);

@@ -19,7 +19,84 @@
 #include "hsm/hsm.h"
 #include "hsm/module.h"
 
+#include <claviger/key.h>
+
 #include "lib/base/deadline.h"
+
+/* ---- kind.c: what a key is ---- */
+
+/* How a key is used; fixes its mechanism and usage flags. */
+enum hsm_scheme {
+	HSM_SCHEME_NONE,
+	HSM_SCHEME_WRAP,   /* wraps and unwraps other keys, by caps.wrap_mech */
+	HSM_SCHEME_IMPORT, /* unwraps by RSA-OAEP what others wrapped */
+	HSM_SCHEME_GCM,
+	HSM_SCHEME_CBC,
+	HSM_SCHEME_CTR,
+	HSM_SCHEME_HMAC,
+	HSM_SCHEME_ECDSA,
+	HSM_SCHEME_EDDSA,
+	HSM_SCHEME_PKCS1, /* of a DigestInfo, or without a hash of the data themselves */
+	HSM_SCHEME_PSS,
+	HSM_SCHEME_OAEP,
+};
+
+/* Everything that templates, attribute checks and uses depend on. */
+struct hsm_kind {
+	enum hsm_role role;
+	enum clv_algorithm algorithm; /* 0: not a version */
+	const char *name;             /* static, for error texts */
+	CK_OBJECT_CLASS class;        /* CKO_SECRET_KEY, or CKO_PRIVATE_KEY for a pair */
+	CK_KEY_TYPE type;
+	unsigned bits; /* of a secret key, an RSA modulus, a curve's field */
+	enum hsm_scheme scheme;
+	enum clv_hash hash;
+};
+#define HSM_VERSION_KINDS 40 /* at least as many as there are algorithms */
+
+/* The row of a role, and for HSM_ROLE_VERSION of an algorithm (0: GOOGLE_SYMMETRIC_ENCRYPTION).
+ * NULL: no such algorithm. Static. */
+const struct hsm_kind *hsm_kind_get(enum hsm_role role, enum clv_algorithm algorithm);
+
+/* The kind of a key. Errors: CLV_E_INVALID_ARGUMENT no such algorithm. */
+CLV_MUST_USE clv_rc hsm_kind_of(const struct hsm_keyref *key, const struct hsm_kind **ret_kind,
+				struct clv_err *err);
+
+bool hsm_kind_uses(const struct hsm_kind *kind, CK_ATTRIBUTE_TYPE usage);
+static inline bool hsm_kind_is_pair(const struct hsm_kind *kind)
+{
+	return kind->class == CKO_PRIVATE_KEY;
+}
+
+/* The one mechanism that a key is used by, and the one that makes it. 0: none. */
+CK_MECHANISM_TYPE hsm_kind_mechanism(const struct hsm *hsm, const struct hsm_kind *kind);
+CK_MECHANISM_TYPE hsm_kind_generator(const struct hsm_kind *kind);
+
+/* What a kind is tried with: itself, but RSA with the shortest keys. *ret_index is the same for
+ * all kinds that are tried alike. */
+struct hsm_kind hsm_kind_trial(const struct hsm_kind *kind, size_t *ret_index);
+
+struct hsm_hash_row {
+	const char *name; /* OpenSSL's */
+	size_t len;       /* bytes */
+	CK_MECHANISM_TYPE mech;
+	CK_RSA_PKCS_MGF_TYPE mgf;
+	CK_MECHANISM_TYPE hmac;
+	const uint8_t *digest_info; /* what stands before the digest; NULL: not needed */
+	size_t digest_info_len;
+};
+const struct hsm_hash_row *hsm_hash_row(enum clv_hash hash);
+
+struct hsm_curve {
+	CK_KEY_TYPE type;
+	unsigned bits;
+	const uint8_t *params; /* CKA_EC_PARAMS */
+	size_t params_len;
+	int nid;          /* OpenSSL's */
+	const char *name; /* OpenSSL's */
+};
+/* The curve of a kind; tokens differ in how they spell it. NULL: no more spellings. */
+const struct hsm_curve *hsm_curve_get(const struct hsm_kind *kind, size_t spelling);
 
 /* ---- rv.c ---- */
 
@@ -124,6 +201,12 @@ struct hsm_caps {
 	char lacking[160];         /* why the hierarchy cannot live here; empty: it can */
 };
 
+/* Whether a kind of key can live on the token, as far as it was tried. */
+struct hsm_verdict {
+	enum { HSM_UNTRIED, HSM_CAN, HSM_CANNOT } what;
+	char why[96]; /* HSM_CANNOT: the reason */
+};
+
 struct hsm_session {
 	CK_SESSION_HANDLE handle;
 	uint64_t epoch;          /* of the token when it was opened */
@@ -204,6 +287,13 @@ struct hsm {
 	unsigned breaker_trips;     /* in a row */
 	struct clv_err breaker_err; /* why */
 
+	pthread_mutex_t verdict_lock; /* for the two below; never held over a token call */
+	struct hsm_verdict verdicts[HSM_VERSION_KINDS][2]; /* by kind and residency */
+	struct hsm_verdict import_verdicts[3];
+	/* The token removes no OAEP padding of this hash, so that we do it: found by its refusal.
+	 */
+	_Atomic bool oaep_is_raw[CLV_HASH_SHA512 + 1];
+
 	_Atomic uint64_t lookups, unwraps, logins, rebuilds;
 };
 
@@ -282,6 +372,9 @@ bool hsm_key_fresh(const struct hsm_pin *pin);
 /* The key's handle turned out to be dead: forget it, so that the next pin looks again. */
 void hsm_key_forget(struct hsm_pin *pin);
 
+/* The key is wanted in another form: forget it, though its handle is good. */
+void hsm_key_drop(struct hsm_pin *pin);
+
 /*
  * What `rv` says of a pinned key. While another thread closes its keeper, SoftHSM answers that the
  * key may not be used: it is lost, not forbidden.
@@ -321,7 +414,7 @@ struct hsm_template {
 	CK_ULONG scalar[8];
 	size_t n_scalar;
 	CK_ATTRIBUTE nested[8];
-	CK_MECHANISM_TYPE mech;
+	CK_MECHANISM_TYPE mech[2];
 };
 void hsm_template_bool(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, bool value);
 void hsm_template_ulong(struct hsm_template *tpl, CK_ATTRIBUTE_TYPE type, CK_ULONG value);
@@ -336,25 +429,35 @@ static inline void *hsm_input(const void *bytes)
 
 /* How a key comes into being; decides which attributes can be asked for and expected. */
 enum hsm_birth {
-	HSM_BORN_TOKEN,    /* generated as a token object */
-	HSM_BORN_SESSION,  /* generated as an extractable session key, to be wrapped */
-	HSM_BORN_UNWRAPPED /* unwrapped as a session key */
+	HSM_BORN_TOKEN,     /* generated as a token object */
+	HSM_BORN_SESSION,   /* generated as an extractable session key, to be wrapped */
+	HSM_BORN_UNWRAPPED, /* unwrapped as a session key */
+	HSM_BORN_IMPORTED   /* unwrapped as an extractable session key, to be wrapped again */
 };
 
 /*
- * Fills in every attribute of a secret key of this role, as far as the token knows them. `id`
- * (HSM_ID_LEN bytes) and `label` are for token objects, NULL otherwise; both are borrowed.
+ * Fills in every attribute of a secret or private key of this kind, as far as the token knows
+ * them. `id` (HSM_ID_LEN bytes) and `label` are for token objects, NULL otherwise; both are
+ * borrowed.
  */
-void hsm_template_secret(const struct hsm *hsm, enum hsm_role role, enum hsm_birth birth,
-			 const uint8_t *id, const char *label, struct hsm_template *tpl);
+void hsm_template_key(const struct hsm *hsm, const struct hsm_kind *kind, enum hsm_birth birth,
+		      const uint8_t *id, const char *label, struct hsm_template *tpl);
+
+/* The same for the public half of a pair. `curve` is borrowed; NULL for RSA. */
+void hsm_template_public(const struct hsm *hsm, const struct hsm_kind *kind, enum hsm_birth birth,
+			 const uint8_t *id, const char *label, const struct hsm_curve *curve,
+			 struct hsm_template *tpl);
+
+/* The usage flags of a kind, all set to `enabled`. */
+void hsm_template_usages(const struct hsm_kind *kind, bool enabled, struct hsm_template *tpl);
 
 /*
  * Reads back what protects a key. What is weaker than asked fails with `rc_weak` and a text that
  * names the attribute.
  */
 CLV_MUST_USE clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object,
-					 enum hsm_role role, enum hsm_birth birth, clv_rc rc_weak,
-					 struct clv_err *err);
+					 const struct hsm_kind *kind, enum hsm_birth birth,
+					 clv_rc rc_weak, struct clv_err *err);
 
 /* ---- work.c: one piece of work on a token, tried once more where that helps ---- */
 
@@ -390,6 +493,89 @@ CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
  * its own: a result remembered for a second would call good data bad on a token just gone sick. */
 bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key);
 
+/* Random bytes of the token's, at most HSM_IV_MAX, drawn a thousand at a time. */
+CK_RV hsm_draw(struct hsm_session *session, uint8_t *out, size_t len);
+
+/* ---- use.c: one use of a key of each scheme, on a session and handle at hand ---- */
+
+/* AES-CBC without padding and AES-CTR. `iv` has 16 bytes, `out` room for in.len. */
+CK_RV hsm_cipher(struct hsm_session *session, const struct hsm_kind *kind, CK_OBJECT_HANDLE key,
+		 bool encrypt, const uint8_t iv[HSM_IV_MAX], struct clv_bytes in, uint8_t *out,
+		 const char **ret_op);
+
+/* HMACs and signatures in the form that hsm_sign() gives. */
+CK_RV hsm_sign_with(struct hsm_session *session, const struct hsm_kind *kind, CK_OBJECT_HANDLE key,
+		    struct clv_bytes in, uint8_t out[HSM_SIGNATURE_MAX], size_t *ret_len,
+		    const char **ret_op);
+
+/*
+ * RSA-OAEP; `out` is a secret of in.len bytes. Where the token refuses the hash this is noted, and
+ * the next key of the kind is made for raw RSA: see
+ * hsm_oaep_refused().
+ */
+CK_RV hsm_oaep_open(struct hsm_session *session, const struct hsm_kind *kind, CK_OBJECT_HANDLE key,
+		    struct clv_bytes in, struct clv_secret *out, size_t *ret_len,
+		    const char **ret_op);
+
+/* Does `rv` say that the key was made for another mechanism than its kind is used by now? */
+bool hsm_oaep_refused(const struct hsm_kind *kind, CK_RV rv);
+
+/* Do two secret keys of a kind, or a private key and a public half, belong together? Tried. */
+CLV_MUST_USE clv_rc hsm_same_secret(struct hsm_session *session, const struct hsm_kind *kind,
+				    CK_OBJECT_HANDLE a, CK_OBJECT_HANDLE b, struct clv_err *err);
+CLV_MUST_USE clv_rc hsm_same_pair(struct hsm_session *session, const struct hsm_kind *kind,
+				  CK_OBJECT_HANDLE private, EVP_PKEY *public, struct clv_err *err);
+
+/* ---- oaep.c ---- */
+
+/* Removes the padding of RFC 8017 section 7.1.2 from a block in a time that does not depend on it.
+ * Returns the length of what is in `out`, or -1. Both have `len` bytes. */
+int hsm_oaep_unpad(enum clv_hash hash, const uint8_t *block, size_t len, uint8_t *out);
+
+/* ---- public.c: public halves, in software ---- */
+
+static inline void hsm_pkey_done(EVP_PKEY **key)
+{
+	EVP_PKEY_free(*key);
+}
+
+/* Reads the public half from a public object, or from an RSA private one. */
+CLV_MUST_USE clv_rc hsm_public_read(struct hsm_session *session, const struct hsm_kind *kind,
+				    CK_OBJECT_HANDLE object, EVP_PKEY **ret_key,
+				    struct clv_err *err);
+CLV_MUST_USE clv_rc hsm_public_der(EVP_PKEY *key, struct hsm_public *ret_public,
+				   struct clv_err *err);
+
+/* Is this a signature by hsm_sign()'s rules? */
+bool hsm_public_verifies(const struct hsm_kind *kind, EVP_PKEY *key, struct clv_bytes in,
+			 struct clv_bytes signature);
+
+/* OAEP with an empty label. `out` has room for the modulus. False: it cannot be done. */
+bool hsm_public_seal(EVP_PKEY *key, enum clv_hash hash, struct clv_bytes in, uint8_t *out,
+		     size_t *ret_len);
+
+/* The public half of an EC private key that does not show it, from two signatures. */
+CLV_MUST_USE clv_rc hsm_public_recover(struct hsm_session *session, const struct hsm_kind *kind,
+				       CK_OBJECT_HANDLE private, EVP_PKEY **ret_key,
+				       struct clv_err *err);
+
+/* ---- pair.c ---- */
+
+/* Generates a key pair and reads the private half's attributes back; what is weaker than asked is
+ * destroyed again. */
+CLV_MUST_USE clv_rc hsm_generate_pair(struct hsm_session *session, const struct hsm_kind *kind,
+				      enum hsm_birth birth, const uint8_t *id, const char *label,
+				      CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private,
+				      struct clv_err *err);
+
+/* ---- version.c ---- */
+
+/* Forgets what was found of kinds of keys: this is another make of token. */
+void hsm_verdicts_clear(struct hsm *hsm);
+
+/* Does this failure say what the token can do? A hiccup does not, and is not remembered. */
+bool hsm_is_definite(clv_rc rc, const struct clv_err *err);
+
 /* ---- key.c, caps.c, softhsm.c, libp11_view.c ---- */
 
 /* Session objects that go when the scope ends. */
@@ -404,21 +590,45 @@ void hsm_scrap_destroy(struct hsm_scrap *scrap); /* for scope-bound use */
 /* Destroys an object; when that fails, the session is not given back to the pool. */
 void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object);
 
-/* Generates a secret key of this role and birth and reads its attributes back; what is weaker than
+/* Generates a secret key of this kind and birth and reads its attributes back; what is weaker than
  * asked is destroyed again. `id` and `label` are for token objects, NULL otherwise. */
-CLV_MUST_USE clv_rc hsm_generate(struct hsm_session *session, enum hsm_role role,
+CLV_MUST_USE clv_rc hsm_generate(struct hsm_session *session, const struct hsm_kind *kind,
 				 enum hsm_birth birth, const uint8_t *id, const char *label,
 				 CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
 
-/* Generates, wraps, unwraps, compares by use; leaves nothing but the blob. */
-CLV_MUST_USE clv_rc hsm_generate_wrapped(struct hsm_session *session, enum hsm_role role,
+/* Generates, wraps, unwraps, compares by use; leaves nothing but the blob. *ret_public is the
+ * public half of a pair; NULL: of no interest. */
+CLV_MUST_USE clv_rc hsm_generate_wrapped(struct hsm_session *session, const struct hsm_kind *kind,
 					 CK_OBJECT_HANDLE parent, struct hsm_blob *ret_blob,
-					 struct clv_err *err);
+					 struct hsm_public *ret_public, struct clv_err *err);
+
+/* Wraps `original`, unwraps that again and compares the two by use; `public` is that of a pair. */
+CLV_MUST_USE clv_rc hsm_wrap_checked(struct hsm_session *session, const struct hsm_kind *kind,
+				     CK_OBJECT_HANDLE parent, CK_OBJECT_HANDLE original,
+				     EVP_PKEY *public, struct hsm_blob *ret_blob,
+				     struct clv_err *err);
+
+/* One C_WrapKey by the mechanism found. */
+CLV_MUST_USE clv_rc hsm_wrap(struct hsm_session *session, CK_OBJECT_HANDLE parent,
+			     CK_OBJECT_HANDLE key, struct hsm_blob *ret_blob, struct clv_err *err);
 
 /* Unwraps `blob` as a session object of `keeper` and checks its attributes. */
-CLV_MUST_USE clv_rc hsm_unwrap(struct hsm_session *keeper, enum hsm_role role,
+CLV_MUST_USE clv_rc hsm_unwrap(struct hsm_session *keeper, const struct hsm_kind *kind,
 			       CK_OBJECT_HANDLE parent, struct clv_bytes blob,
 			       CK_OBJECT_HANDLE *ret_object, struct clv_err *err);
+
+/* What makes, changes or ends token objects: `act` runs alone and is not interrupted. */
+struct hsm_act {
+	const struct hsm_kind *kind;
+	const uint8_t *id;
+	const char *label;             /* create */
+	struct hsm_public *ret_public; /* create; NULL: of no interest */
+	bool enabled;                  /* set_enabled */
+	clv_rc (*act)(struct hsm_session *session, const struct hsm_act *args, struct clv_err *err);
+};
+CLV_MUST_USE clv_rc hsm_act_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err);
+CLV_MUST_USE clv_rc hsm_act_create(struct hsm_session *session, const struct hsm_act *args,
+				   struct clv_err *err);
 
 /* Takes the exclusive object lock, and puts right what a kill under it left. */
 CLV_MUST_USE clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_err *err);
@@ -427,8 +637,9 @@ CLV_MUST_USE clv_rc hsm_lock_objects(struct hsm *hsm, int *ret_fd, struct clv_er
 CLV_MUST_USE clv_rc hsm_lock_search(struct hsm *hsm, int *ret_fd, struct clv_err *err);
 
 /* Make and end token objects. The caller holds the exclusive object lock. */
-CLV_MUST_USE clv_rc hsm_create_locked(struct hsm_session *session, enum hsm_role role,
-				      const uint8_t *id, const char *label, struct clv_err *err);
+CLV_MUST_USE clv_rc hsm_create_locked(struct hsm_session *session, const struct hsm_kind *kind,
+				      const uint8_t *id, const char *label,
+				      struct hsm_public *ret_public, struct clv_err *err);
 CLV_MUST_USE clv_rc hsm_destroy_locked(struct hsm_session *session, enum hsm_role role,
 				       const uint8_t *id, struct clv_err *err);
 

@@ -182,6 +182,11 @@ struct location_args {
 	const struct hsm_location_ids *ids;
 };
 
+static const struct hsm_kind *kind(enum hsm_role role)
+{
+	return hsm_kind_get(role, 0);
+}
+
 static clv_rc create_all(struct hsm_session *session, const struct location_args *args,
 			 struct clv_err *err)
 {
@@ -191,17 +196,19 @@ static clv_rc create_all(struct hsm_session *session, const struct location_args
 	clv_rc rc;
 
 #define LABEL(what) (snprintf(label, sizeof label, "claviger %s " what, args->location), label)
-	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ROOT, ids->root, LABEL("root"), err));
-	CLV_TRY(hsm_create_locked(session, HSM_ROLE_SEAL, ids->seal, LABEL("seal"), err));
+	CLV_TRY(hsm_create_locked(session, kind(HSM_ROLE_ROOT), ids->root, LABEL("root"), NULL,
+				  err));
+	CLV_TRY(hsm_create_locked(session, kind(HSM_ROLE_SEAL), ids->seal, LABEL("seal"), NULL,
+				  err));
 	CLV_TRY(hsm_softhsm_make_begin(session->hsm, err));
 	rc = hsm_create_log_key(session, true, ids->log, LABEL("log"), true, &curve, err);
 	hsm_softhsm_make_end(session->hsm);
 	CLV_TRY(rc);
-	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ANCHOR, ids->anchor[0], LABEL("anchor a"),
-				  err));
+	CLV_TRY(hsm_create_locked(session, kind(HSM_ROLE_ANCHOR), ids->anchor[0], LABEL("anchor a"),
+				  NULL, err));
 	CLV_TRY(try_anchor(session, ids->anchor[0], label, err));
-	CLV_TRY(hsm_create_locked(session, HSM_ROLE_ANCHOR, ids->anchor[1], LABEL("anchor b"),
-				  err));
+	CLV_TRY(hsm_create_locked(session, kind(HSM_ROLE_ANCHOR), ids->anchor[1], LABEL("anchor b"),
+				  NULL, err));
 	return try_anchor(session, ids->anchor[1], label, err);
 #undef LABEL
 }

@@ -172,11 +172,12 @@ static clv_rc make_victim(struct hsm_session *session, struct hsm_scrap *scrap,
 			  struct hsm_blob *ret_blob, struct clv_err *err)
 {
 	CLV_TRY(hsm_require_hierarchy(session->hsm, err));
-	CLV_TRY(hsm_generate(session, HSM_ROLE_RING_KEK, HSM_BORN_SESSION, NULL, NULL, ret_kek,
-			     err));
+	CLV_TRY(hsm_generate(session, hsm_kind_get(HSM_ROLE_RING_KEK, 0), HSM_BORN_SESSION, NULL,
+			     NULL, ret_kek, err));
 	hsm_scrap_add(scrap, *ret_kek);
-	CLV_TRY(hsm_generate_wrapped(session, HSM_ROLE_VERSION, *ret_kek, ret_blob, err));
-	CLV_TRY(hsm_unwrap(session, HSM_ROLE_VERSION, *ret_kek,
+	CLV_TRY(hsm_generate_wrapped(session, hsm_kind_get(HSM_ROLE_VERSION, 0), *ret_kek, ret_blob,
+				     NULL, err));
+	CLV_TRY(hsm_unwrap(session, hsm_kind_get(HSM_ROLE_VERSION, 0), *ret_kek,
 			   (struct clv_bytes){ ret_blob->bytes, ret_blob->len }, ret_victim, err));
 	hsm_scrap_add(scrap, *ret_victim);
 	return CLV_OK;
@@ -297,13 +298,15 @@ static CK_RV take_ring_kek(struct hsm_session *session, struct hsm_scrap *scrap)
 	struct clv_err err;
 	CK_RV rv;
 
-	if (hsm_generate(session, HSM_ROLE_ROOT, HSM_BORN_SESSION, NULL, NULL, &root, &err) !=
-	    CLV_OK)
+	if (hsm_generate(session, hsm_kind_get(HSM_ROLE_ROOT, 0), HSM_BORN_SESSION, NULL, NULL,
+			 &root, &err) != CLV_OK)
 		return CKR_FUNCTION_FAILED;
 	hsm_scrap_add(scrap, root);
-	if (hsm_generate_wrapped(session, HSM_ROLE_RING_KEK, root, &blob, &err) != CLV_OK)
+	if (hsm_generate_wrapped(session, hsm_kind_get(HSM_ROLE_RING_KEK, 0), root, &blob, NULL,
+				 &err) != CLV_OK)
 		return CKR_FUNCTION_FAILED;
-	hsm_template_secret(session->hsm, HSM_ROLE_RING_KEK, HSM_BORN_UNWRAPPED, NULL, NULL, &tpl);
+	hsm_template_key(session->hsm, hsm_kind_get(HSM_ROLE_RING_KEK, 0), HSM_BORN_UNWRAPPED, NULL,
+			 NULL, &tpl);
 	for (CK_ULONG i = 0; i < tpl.n; i++) {
 		if (tpl.a[i].type == CKA_EXTRACTABLE)
 			tpl.a[i].pValue = &extractable;
@@ -423,14 +426,14 @@ struct check_args {
 static clv_rc check_one(struct hsm_session *session, struct clv_probe *probe, const char *name,
 			enum hsm_role role, const uint8_t id[HSM_ID_LEN], struct clv_err *err)
 {
-	CK_OBJECT_CLASS class = role == HSM_ROLE_LOG ? CKO_PRIVATE_KEY : CKO_SECRET_KEY;
+	const struct hsm_kind *kind = hsm_kind_get(role, 0);
 	CK_OBJECT_HANDLE object;
-	clv_rc rc = hsm_find(session, class, id, &object, err);
+	clv_rc rc = hsm_find(session, kind->class, id, &object, err);
 
 	if (rc == CLV_OK && role == HSM_ROLE_LOG)
 		rc = hsm_log_key_check(session, object, err);
 	else if (rc == CLV_OK)
-		rc = hsm_attributes_check(session, object, role, HSM_BORN_TOKEN, CLV_E_DATA_LOSS,
+		rc = hsm_attributes_check(session, object, kind, HSM_BORN_TOKEN, CLV_E_DATA_LOSS,
 					  err);
 	if (rc == CLV_OK)
 		hsm_probe_row(probe, "object", name, CLV_PROBE_YES, "there, as made");

@@ -139,8 +139,8 @@ static void probe_allowed(struct hsm_session *session, struct clv_probe *probe)
 	CK_RV rv;
 
 	if (!session->hsm->caps.allowed_mechanisms ||
-	    hsm_generate(session, HSM_ROLE_VERSION, HSM_BORN_SESSION, NULL, NULL, &key, &err) !=
-		    CLV_OK) {
+	    hsm_generate(session, hsm_kind_get(HSM_ROLE_VERSION, 0), HSM_BORN_SESSION, NULL, NULL,
+			 &key, &err) != CLV_OK) {
 		hsm_probe_row(probe, "protects", "CKA_ALLOWED_MECHANISMS", CLV_PROBE_UNTRIED,
 			      "the token does not know it");
 		return;
@@ -178,8 +178,8 @@ static void probe_trusted(struct hsm_session *session, struct clv_probe *probe)
 		return;
 	}
 	hsm_scrap_add(&scrap, key);
-	if (hsm_generate(session, HSM_ROLE_RING_KEK, HSM_BORN_SESSION, NULL, NULL, &kek, &err) !=
-	    CLV_OK)
+	if (hsm_generate(session, hsm_kind_get(HSM_ROLE_RING_KEK, 0), HSM_BORN_SESSION, NULL, NULL,
+			 &kek, &err) != CLV_OK)
 		return;
 	hsm_scrap_add(&scrap, kek);
 	rv = hsm_C_WrapKey(module, session->handle, &wrap, kek, key, out, &len);

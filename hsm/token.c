@@ -313,6 +313,7 @@ static clv_rc connect_once(struct hsm *hsm, struct clv_err *err)
 	hsm->caps_known = false;
 	hsm->info = info;
 	hsm->quirks = hsm_quirks_of(&info);
+	hsm_verdicts_clear(hsm);
 	CLV_TRY(hsm_caps_find(hsm, err));
 	hsm->caps_known = true;
 	/* From now on only this one, also where the URI names it by its label. */
@@ -532,6 +533,7 @@ static clv_rc new_hsm(const struct hsm_options *options, struct hsm **ret_hsm, s
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a token");
 	pthread_mutex_init(&hsm->attach, NULL);
 	pthread_mutex_init(&hsm->breaker_lock, NULL);
+	pthread_mutex_init(&hsm->verdict_lock, NULL);
 	hsm->wait_ms = options->wait_ms != 0 ? options->wait_ms : WAIT_DEFAULT_MS;
 	*ret_hsm = hsm;
 	if (options->state_dir != NULL && (hsm->state_dir = strdup(options->state_dir)) == NULL)
@@ -564,6 +566,7 @@ struct hsm *hsm_close(struct hsm *hsm)
 	hsm_module_release(hsm->module);
 	pthread_mutex_destroy(&hsm->attach);
 	pthread_mutex_destroy(&hsm->breaker_lock);
+	pthread_mutex_destroy(&hsm->verdict_lock);
 	free(hsm->state_dir);
 	free(hsm);
 	return NULL;

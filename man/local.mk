@@ -4,6 +4,8 @@
 man_pages = \
 	man/claviger.7 \
 	man/kmsctl.1 \
+	man/kmsctl-asymmetric-decrypt.1 \
+	man/kmsctl-asymmetric-sign.1 \
 	man/kmsctl-completion.1 \
 	man/kmsctl-decrypt.1 \
 	man/kmsctl-encrypt.1 \
@@ -16,7 +18,11 @@ man_pages = \
 	man/kmsctl-keys-versions.1 \
 	man/kmsctl-location.1 \
 	man/kmsctl-locations.1 \
+	man/kmsctl-mac-sign.1 \
+	man/kmsctl-mac-verify.1 \
 	man/kmsctl-maintain.1 \
+	man/kmsctl-raw-decrypt.1 \
+	man/kmsctl-raw-encrypt.1 \
 	man/kmsctl-status.1 \
 	man/kmsctl-token.1 \
 	man/kmsctl-versions.1

@@ -29,10 +29,12 @@ tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 # Without main(), so that unit tests can have it too.
 noinst_LTLIBRARIES += tools/libkmsctl.la
 tools_libkmsctl_la_SOURCES = \
+	tools/kmsctl/data.c \
 	tools/kmsctl/every.c \
 	tools/kmsctl/import.c \
 	tools/kmsctl/kmsctl.h \
 	tools/kmsctl/names.c \
+	tools/kmsctl/noun_asymmetric.c \
 	tools/kmsctl/noun_crypt.c \
 	tools/kmsctl/noun_help.c \
 	tools/kmsctl/noun_import_job.c \
@@ -40,7 +42,9 @@ tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/noun_key.c \
 	tools/kmsctl/noun_keyring.c \
 	tools/kmsctl/noun_location.c \
+	tools/kmsctl/noun_mac.c \
 	tools/kmsctl/noun_maintain.c \
+	tools/kmsctl/noun_raw.c \
 	tools/kmsctl/noun_status.c \
 	tools/kmsctl/noun_token.c \
 	tools/kmsctl/noun_version.c \

@@ -44,6 +44,7 @@ struct api_worker {
 
 struct api_token;
 struct api_views;
+struct api_counts;
 
 struct clv_ctx {
 	char home[API_PATH_MAX]; /* absolute */
@@ -63,7 +64,8 @@ struct clv_ctx {
 	pthread_cond_t token_opened;
 	struct api_token *tokens;
 
-	struct api_views *views; /* use.c: what was read of versions in use */
+	struct api_views *views;   /* use.c: what was read of versions in use */
+	struct api_counts *counts; /* counts.c: what they may still do */
 };
 
 /* ---- ctx.c ---- */
@@ -216,14 +218,35 @@ void api_parents_of(const struct store_ring *ring, struct api_parents *ret_paren
 void api_version_settle(struct api_worker *worker, struct api_intent *intent,
 			const struct clv_name *name, clv_rc rc);
 
+/* ---- maintain.c ---- */
+
+/* One round of what is due. */
+struct api_upkeep {
+	const struct clv_caller *who;
+	const struct clv_grant *grant;
+	struct api_worker *worker;
+	int64_t now; /* one time for the whole round */
+	struct clv_maintain_report report;
+};
+
+/* An audit entry that names what was done; it is the order to maintain that was asked of the
+ * policy. Returns `rc`, or as gate_ask() and gate_answer(). */
+CLV_MUST_USE clv_rc api_upkeep_note(struct api_upkeep *up, const char *resource, const char *reason,
+				    const char *version, clv_rc rc, struct clv_err *err);
+
+/* `n` things have to wait for the next round; *err says why. */
+void api_upkeep_left(struct api_upkeep *up, uint64_t n, const struct clv_err *err);
+
 /* ---- import_job.c ---- */
 
-/* Erases the private halves of import jobs whose time is over at `now`, each once, and counts them
- * in `report`; what cannot be done now is counted as left. Errors: only what keeps it from looking.
- */
-CLV_MUST_USE clv_rc api_import_jobs_expire(struct api_worker *worker, const struct clv_caller *who,
-					   const struct clv_grant *grant, int64_t now,
-					   struct clv_maintain_report *report, struct clv_err *err);
+/* Erases the private halves of import jobs whose time is over, each once. Errors: only what keeps
+ * it from looking. */
+CLV_MUST_USE clv_rc api_import_jobs_expire(struct api_upkeep *up, struct clv_err *err);
+
+/* ---- rotate.c ---- */
+
+/* Gives keys a new primary version that are due. Errors: only what keeps it from looking. */
+CLV_MUST_USE clv_rc api_rotate_due(struct api_upkeep *up, struct clv_err *err);
 
 /* ---- version.c ---- */
 
@@ -348,5 +371,22 @@ CLV_MUST_USE clv_rc api_open(struct api_worker *worker, const struct clv_grant *
 			     const struct clv_name *name, struct clv_bytes ciphertext,
 			     struct clv_bytes aad, struct api_use *use,
 			     struct clv_secret **ret_plaintext, struct clv_err *err);
+
+/* ---- counts.c ---- */
+
+/*
+ * How much of what it may do a version has left, for this process. Reserved in blocks, small ones
+ * first, so that a process that does one operation does not use up thousands; the rest of a block
+ * is lost with the process, and counts as used.
+ */
+CLV_MUST_USE clv_rc api_counts_new(struct api_counts **ret_counts, struct clv_err *err);
+struct api_counts *api_counts_free(struct api_counts *counts);
+
+/*
+ * Counts one operation that draws a random IV, before it is done. Errors:
+ * CLV_E_FAILED_PRECONDITION the version has done all that is safe with random IVs.
+ */
+CLV_MUST_USE clv_rc api_count_use(struct api_use *use, const struct clv_grant *grant,
+				  struct clv_err *err);
 
 #endif

@@ -57,6 +57,7 @@ clv_rc api_seal(struct api_use *use, const struct clv_grant *grant, struct clv_b
 	CLV_TRY(clv1_aad(api_use_uid(use), api_use_key(use), aad, bound, err));
 	CLV_TRY(clv_buf_reserve(out, CLV1_HEADER_MAX + sealed_len, err));
 	sealed = out->data + out->len + CLV1_HEADER_MAX;
+	CLV_TRY(api_count_use(use, grant, err));
 	CLV_TRY(hsm_encrypt(use->hsm, grant, &use->version,
 			    (struct clv_bytes){ bound, sizeof bound }, plaintext, iv, &iv_len,
 			    sealed, err));

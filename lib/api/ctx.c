@@ -218,6 +218,7 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 	CLV_TRY(api_path(ctx->home, API_DIR_AUDIT, path, err));
 	CLV_TRY(audit_open(path, &ctx->audit, err));
 	CLV_TRY(api_views_new(&ctx->views, err));
+	CLV_TRY(api_counts_new(&ctx->counts, err));
 	CLV_TRY(api_worker_acquire(ctx, &worker, err));
 	return store_home_get(worker->store, &ctx->info, err);
 }
@@ -267,6 +268,7 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 		worker_free(worker);
 	}
 	api_views_free(ctx->views);
+	api_counts_free(ctx->counts);
 	audit_close(ctx->audit);
 	inflight_close(ctx->inflight);
 	pthread_cond_destroy(&ctx->token_opened);

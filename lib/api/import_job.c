@@ -3,16 +3,13 @@
  * Import jobs. A job's RSA key is wrapped by its ring's KEK, as versions are: it takes no object of
  * the token. It ends by the clock; maintain then erases its private half.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/api/api.h"
 #include "lib/base/pem.h"
 #include "lib/model/import.h"
 
-#define DUE_AT_ONCE 16
-
-#define MAINTAIN "claviger.homes.maintain"
+#define DUE_AT_ONCE 32
 
 static clv_rc put_pem(const struct store_import_job *row, struct clv_import_job *job,
 		      struct clv_err *err)
@@ -211,84 +208,67 @@ clv_rc clv_import_job_list(struct clv_ctx *ctx, const struct clv_caller *who, co
 /* ---- the end of jobs ---- */
 
 /* The row as it is now, under the change lock: another may have erased it since it was listed. */
-static clv_rc erase_job(struct api_worker *worker, const struct clv_grant *grant,
+static clv_rc erase_job(struct api_upkeep *up, const struct clv_name *name,
 			const struct store_import_job *listed, bool *ret_done, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct store_import_job row;
-	struct clv_name name;
 
 	*ret_done = false;
-	CLV_TRY(clv_name_parse_kind(listed->name, CLV_NAME_IMPORT_JOB, &name, err));
-	CLV_TRY(api_change_begin(worker->ctx, &change, err));
-	CLV_TRY(store_import_job_get(worker->store, &name, &row, err));
+	CLV_TRY(api_change_begin(up->worker->ctx, &change, err));
+	CLV_TRY(store_import_job_get(up->worker->store, name, &row, err));
 	if (row.row_version != listed->row_version || row.state != CLV_IMPORT_ACTIVE)
 		return CLV_OK;
 	row.expire_event_time = clv_time_now();
-	CLV_TRY(store_import_job_erase(worker->store, grant, &row, err));
+	CLV_TRY(store_import_job_erase(up->worker->store, up->grant, &row, err));
 	*ret_done = true;
 	return CLV_OK;
 }
 
-/* What this process has of it in the token goes as well. */
-static void evict_job(struct api_worker *worker, const struct store_import_job *row)
+/* What this process has of the job in the token goes as well. */
+static clv_rc end_job(struct api_upkeep *up, const struct store_import_job *row, bool *ret_done,
+		      struct clv_err *err)
 {
 	struct clv_name name;
-	struct clv_err ignored;
 	struct hsm *hsm;
 
-	if (clv_name_parse(row->name, &name, &ignored) != CLV_OK)
-		return;
-	hsm = api_token_peek(worker->ctx, name.location);
+	*ret_done = false;
+	CLV_TRY(clv_name_parse_kind(row->name, CLV_NAME_IMPORT_JOB, &name, err));
+	CLV_TRY(erase_job(up, &name, row, ret_done, err));
+	hsm = api_token_peek(up->worker->ctx, name.location);
 	if (hsm != NULL)
 		hsm_key_evict(hsm, row->uid);
+	return CLV_OK;
 }
 
-/* An audit entry that names the job; it is the order to maintain that was asked of the policy. */
-static clv_rc note_end(struct clv_ctx *ctx, const struct clv_caller *who,
-		       const struct store_import_job *row, struct clv_err *err)
-{
-	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = MAINTAIN,
-					  .resource = row->name,
-					  .reason = "the import job has expired",
-					  .change = true };
-
-	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
-	return gate_answer(ctx, grant, CLV_OK, NULL, err);
-}
-
-static void expire_one(struct api_worker *worker, const struct clv_caller *who,
-		       const struct clv_grant *grant, const struct store_import_job *row,
-		       struct clv_maintain_report *report)
+static void expire_one(struct api_upkeep *up, const struct store_import_job *row)
 {
 	struct clv_err err;
-	bool done = false;
-	clv_rc rc = erase_job(worker, grant, row, &done, &err);
+	bool done;
+	clv_rc rc = end_job(up, row, &done, &err);
 
-	evict_job(worker, row);
 	if (done)
-		rc = note_end(worker->ctx, who, row, &err);
-	report->import_jobs_expired += done && rc == CLV_OK;
-	if (rc != CLV_OK) {
-		report->left++;
-		snprintf(report->why, sizeof report->why, "%.150s", err.text);
-	}
+		rc = api_upkeep_note(up, row->name, "the import job has expired", NULL, rc, &err);
+	if (rc != CLV_OK)
+		api_upkeep_left(up, 1, &err);
+	else
+		up->report.import_jobs_expired += done;
 }
 
-clv_rc api_import_jobs_expire(struct api_worker *worker, const struct clv_caller *who,
-			      const struct clv_grant *grant, int64_t now,
-			      struct clv_maintain_report *report, struct clv_err *err)
+clv_rc api_import_jobs_expire(struct api_upkeep *up, struct clv_err *err)
 {
+	CLV_AUTO(clv_page_free) void *page = NULL;
+	const struct store_import_job *rows;
 	int64_t after_time = INT64_MIN, after_row = 0;
-	struct store_import_job rows[DUE_AT_ONCE];
 	size_t n;
 
+	CLV_TRY(api_page_new(DUE_AT_ONCE, sizeof *rows, &page, err));
+	rows = page;
 	do {
-		CLV_TRY(store_import_job_list_due(worker->store, now, after_time, after_row,
-						  DUE_AT_ONCE, rows, &n, err));
+		CLV_TRY(store_import_job_list_due(up->worker->store, up->now, after_time, after_row,
+						  DUE_AT_ONCE, page, &n, err));
 		for (size_t i = 0; i < n; i++)
-			expire_one(worker, who, grant, &rows[i], report);
+			expire_one(up, &rows[i]);
 		if (n > 0) {
 			after_time = rows[n - 1].expire_time;
 			after_row = rows[n - 1].row;

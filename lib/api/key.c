@@ -1,39 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys, made with their first version. */
+/* Keys: made, mostly with their first version; what can be changed of them; their primary. */
 #include <string.h>
 
 #include "lib/api/api.h"
 #include "lib/model/algorithm.h"
+#include "lib/model/labels.h"
+#include "lib/model/rotation.h"
 #include "lib/model/state.h"
 
 static clv_rc check_options(const struct clv_key_options *options, struct clv_key *key,
 			    struct clv_err *err)
 {
-	enum clv_protection protection =
-		options->protection != 0 ? options->protection : CLV_PROTECTION_SOFTWARE;
-	int64_t delay =
-		options->destroy_delay != 0 ? options->destroy_delay : CLV_DESTROY_DELAY_DEFAULT;
-	enum clv_algorithm algorithm;
-
-	CLV_TRY(model_algorithm_for(options->purpose, options->algorithm, &algorithm, err));
-	if (protection != CLV_PROTECTION_SOFTWARE && protection != CLV_PROTECTION_HSM)
+	CLV_TRY(model_algorithm_for(options->purpose, options->algorithm, &key->algorithm, err));
+	if (key->protection != CLV_PROTECTION_SOFTWARE && key->protection != CLV_PROTECTION_HSM)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"protection level must be SOFTWARE or HSM");
-	if (options->residency != 0 && options->residency != CLV_RESIDENCY_WRAPPED &&
-	    options->residency != CLV_RESIDENCY_TOKEN)
+	if (key->residency != 0 && key->residency != CLV_RESIDENCY_WRAPPED &&
+	    key->residency != CLV_RESIDENCY_TOKEN)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "residency must be WRAPPED or TOKEN");
-	if (delay < CLV_DESTROY_DELAY_MIN || delay > CLV_DESTROY_DELAY_MAX)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"the destroy scheduled duration must be 24 hours to 120 days");
-	*key = (struct clv_key){ .destroy_delay = delay,
-				 .purpose = options->purpose,
-				 .algorithm = algorithm,
-				 .protection = protection,
-				 .residency = options->residency, /* 0: api_residency_choose() */
-				 .create_time = clv_time_now(),
-				 .primary = options->purpose == CLV_PURPOSE_ENCRYPT_DECRYPT,
-				 .primary_state = CLV_STATE_ENABLED };
+	CLV_TRY(model_destroy_delay_check(key->destroy_delay, err));
+	if (options->import_only && !options->skip_initial_version)
+		return clv_fail(
+			err, CLV_E_INVALID_ARGUMENT,
+			"an import-only key begins without a version: skip the initial one");
+	CLV_TRY(model_rotation_check(key, true, key->create_time, err));
+	return model_labels_parse(options->labels, key->labels, err);
+}
+
+/* A new key as it is asked for, with what is not said filled in. */
+static clv_rc read_options(const struct clv_key_options *options, struct clv_key *ret_key,
+			   struct clv_err *err)
+{
+	struct clv_key key = { .destroy_delay = options->destroy_delay,
+			       .purpose = options->purpose,
+			       .protection = options->protection,
+			       .residency = options->residency, /* 0: api_residency_choose() */
+			       .rotation_period = options->rotation_period,
+			       .next_rotation_time = options->next_rotation_time,
+			       .import_only = options->import_only,
+			       .create_time = clv_time_now() };
+
+	if (key.protection == 0)
+		key.protection = CLV_PROTECTION_SOFTWARE;
+	if (key.destroy_delay == 0)
+		key.destroy_delay = CLV_DESTROY_DELAY_DEFAULT;
+	CLV_TRY(check_options(options, &key, err));
+	if (model_purpose_has_primary(key.purpose) && !options->skip_initial_version)
+		key.primary = 1;
+	*ret_key = key;
 	return CLV_OK;
+}
+
+static clv_rc add_without_version(struct api_worker *worker, const struct clv_grant *grant,
+				  const struct clv_name *name, const struct store_key *key,
+				  struct clv_err *err)
+{
+	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
+
+	CLV_TRY(api_change_begin(worker->ctx, &change, err));
+	return store_key_add(worker->store, grant, name, key, NULL, NULL, err);
 }
 
 /* Makes the key material and stores the rows; on failure nothing stays, or the intent does. */
@@ -51,8 +76,14 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 			     intent->noted ? intent->row.id : NULL, err);
 }
 
+/* A new key, and whether it begins with a version. */
+struct new_key {
+	struct clv_key pub;
+	bool with_version;
+};
+
 static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
-			     const struct clv_name *name, const struct clv_key *pub,
+			     const struct clv_name *name, const struct new_key *new,
 			     struct clv_key *ret_key, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
@@ -68,10 +99,14 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 				clv_name_format(name, CLV_NAME_KEY, text));
 	if (rc != CLV_E_NOT_FOUND)
 		return rc;
-	key = (struct store_key){ .pub = *pub };
+	key = (struct store_key){ .pub = new->pub };
 	CLV_TRY(api_residency_choose(worker, name, &key.pub, err));
-	rc = make_and_add(worker, grant, name, &key, &intent, err);
-	api_version_settle(worker, &intent, name, rc);
+	if (new->with_version) {
+		rc = make_and_add(worker, grant, name, &key, &intent, err);
+		api_version_settle(worker, &intent, name, rc);
+	} else {
+		rc = add_without_version(worker, grant, name, &key, err);
+	}
 	CLV_TRY(rc);
 	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	*ret_key = key.pub;
@@ -86,13 +121,14 @@ clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who, const c
 	struct gate_question question = { .permission = "cloudkms.cryptoKeys.create",
 					  .resource = name,
 					  .change = true };
-	struct clv_key pub, key;
+	struct new_key new = { .with_version = !options->skip_initial_version };
 	struct clv_name parsed;
+	struct clv_key key;
 
 	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_KEY, &parsed, err));
-	CLV_TRY(check_options(options, &pub, err));
+	CLV_TRY(read_options(options, &new.pub, err));
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
-	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &pub, &key, err), NULL,
+	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &new, &key, err), NULL,
 			    err));
 	*ret_key = key;
 	return CLV_OK;
@@ -179,10 +215,15 @@ static clv_rc set_primary_granted(struct clv_ctx *ctx, const struct clv_grant *g
 
 	CLV_TRY(api_worker_acquire(ctx, &worker, err));
 	CLV_TRY(api_change_begin(ctx, &change, err));
+	CLV_TRY(store_key_get(worker->store, name, &key, err));
+	if (!model_purpose_has_primary(key.pub.purpose))
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"%s has purpose %s: only keys of purpose ENCRYPT_DECRYPT have a "
+				"primary version",
+				key.pub.name, clv_purpose_name(key.pub.purpose));
 	CLV_TRY(store_version_get(worker->store, name, &version, err));
 	if (version.pub.state != CLV_STATE_ENABLED)
 		return model_state_refuse(version.pub.name, version.pub.state, err);
-	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	CLV_TRY(store_key_set_primary(worker->store, grant, &key, name->version, err));
 	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	*ret_key = key.pub;
@@ -209,6 +250,102 @@ clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_caller *who, co
 	clv_name_format(&parsed, CLV_NAME_VERSION, version);
 	CLV_TRY(gate_answer(ctx, grant, set_primary_granted(ctx, grant, &parsed, &key, err),
 			    version, err));
+	*ret_key = key;
+	return CLV_OK;
+}
+
+/* ---- changing a key */
+
+static clv_rc change_labels(const struct clv_key_changes *changes, struct clv_key *key,
+			    struct clv_err *err)
+{
+	if (changes->fields & CLV_KEY_LABELS)
+		CLV_TRY(model_labels_parse(changes->labels, key->labels, err));
+	if (changes->update_labels != NULL)
+		CLV_TRY(model_labels_update(key->labels, changes->update_labels, key->labels, err));
+	if (changes->remove_labels != NULL)
+		CLV_TRY(model_labels_remove(key->labels, changes->remove_labels, key->labels, err));
+	return CLV_OK;
+}
+
+static clv_rc change_schedule(const struct clv_key_changes *changes, struct clv_key *key,
+			      struct clv_err *err)
+{
+	const bool new_time = changes->fields & CLV_KEY_NEXT_ROTATION_TIME;
+	const bool new_period = changes->fields & CLV_KEY_ROTATION_PERIOD;
+
+	if (new_period)
+		key->rotation_period = changes->rotation_period;
+	if (new_time)
+		key->next_rotation_time = changes->next_rotation_time;
+	if (!new_period && !new_time)
+		return CLV_OK;
+	return model_rotation_check(key, new_time && key->next_rotation_time != 0, clv_time_now(),
+				    err);
+}
+
+static clv_rc apply_changes(const struct clv_key_changes *changes, struct clv_key *key,
+			    struct clv_err *err)
+{
+	CLV_TRY(change_labels(changes, key, err));
+	CLV_TRY(change_schedule(changes, key, err));
+	if (!(changes->fields & CLV_KEY_ALGORITHM))
+		return CLV_OK;
+	if (changes->algorithm == 0)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"a key always has an algorithm: it cannot be cleared");
+	return model_algorithm_for(key->purpose, changes->algorithm, &key->algorithm, err);
+}
+
+static clv_rc update_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
+			     const struct clv_name *name, const struct clv_key_changes *changes,
+			     struct clv_key *ret_key, struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
+	struct store_key key;
+
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	CLV_TRY(api_change_begin(ctx, &change, err));
+	CLV_TRY(store_key_get(worker->store, name, &key, err));
+	CLV_TRY(apply_changes(changes, &key.pub, err));
+	CLV_TRY(store_key_update(worker->store, grant, &key, err));
+	*ret_key = key.pub;
+	return CLV_OK;
+}
+
+static clv_rc check_changes(const struct clv_key_changes *changes, struct clv_err *err)
+{
+	const unsigned known = CLV_KEY_LABELS | CLV_KEY_ROTATION_PERIOD |
+			       CLV_KEY_NEXT_ROTATION_TIME | CLV_KEY_ALGORITHM;
+
+	if ((changes->fields & ~known) != 0)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"only labels, rotation period, next rotation time and algorithm of "
+				"a key can be changed");
+	if (changes->fields == 0 && changes->update_labels == NULL &&
+	    changes->remove_labels == NULL)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"nothing is to be changed: name at least one field");
+	return CLV_OK;
+}
+
+clv_rc clv_key_update(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
+		      const struct clv_key_changes *changes, struct clv_key *ret_key,
+		      struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	struct gate_question question = { .permission = "cloudkms.cryptoKeys.update",
+					  .resource = name,
+					  .change = true };
+	struct clv_name parsed;
+	struct clv_key key;
+
+	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_KEY, &parsed, err));
+	CLV_TRY(check_changes(changes, err));
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	CLV_TRY(gate_answer(ctx, grant, update_granted(ctx, grant, &parsed, changes, &key, err),
+			    NULL, err));
 	*ret_key = key;
 	return CLV_OK;
 }

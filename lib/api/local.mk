@@ -3,6 +3,7 @@ claviger_sources += \
 	lib/api/api.h \
 	lib/api/asymmetric.c \
 	lib/api/call.c \
+	lib/api/counts.c \
 	lib/api/crypt.c \
 	lib/api/ctx.c \
 	lib/api/dek.c \
@@ -19,6 +20,7 @@ claviger_sources += \
 	lib/api/make.c \
 	lib/api/raw.c \
 	lib/api/ring.c \
+	lib/api/rotate.c \
 	lib/api/tokens.c \
 	lib/api/use.c \
 	lib/api/version.c

@@ -13,17 +13,8 @@
 
 #define PERMISSION "claviger.homes.maintain"
 
-struct maintaining {
-	struct clv_ctx *ctx;
-	const struct clv_caller *who;
-	const struct clv_grant *grant;
-	struct api_worker *worker;
-	int64_t now;
-	struct clv_maintain_report report;
-};
-
 /* The row as it is now, under the change lock: it may have been restored since it was listed. */
-static clv_rc commit_end(struct maintaining *m, const struct clv_name *name,
+static clv_rc commit_end(struct api_upkeep *up, const struct clv_name *name,
 			 const struct store_version *listed, bool *ret_done, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
@@ -31,8 +22,8 @@ static clv_rc commit_end(struct maintaining *m, const struct clv_name *name,
 	struct model_transition transition;
 
 	*ret_done = false;
-	CLV_TRY(api_change_begin(m->ctx, &change, err));
-	CLV_TRY(store_version_get(m->worker->store, name, &row, err));
+	CLV_TRY(api_change_begin(up->worker->ctx, &change, err));
+	CLV_TRY(store_version_get(up->worker->store, name, &row, err));
 	transition = model_state_transition(row.pub.state, MODEL_VERB_EXPIRE);
 	if (row.row_version != listed->row_version || transition.effect != MODEL_CHANGES)
 		return CLV_OK; /* restored, or done by another */
@@ -41,18 +32,18 @@ static clv_rc commit_end(struct maintaining *m, const struct clv_name *name,
 	row.pub.destroy_event_time = row.pub.state_time;
 	row.pub.destroy_time = 0;
 	snprintf(row.pub.state_principal, sizeof row.pub.state_principal, "%s",
-		 gate_principal(m->grant));
-	CLV_TRY(store_version_erase(m->worker->store, m->grant, &row, err));
+		 gate_principal(up->grant));
+	CLV_TRY(store_version_erase(up->worker->store, up->grant, &row, err));
 	*ret_done = true;
 	return CLV_OK;
 }
 
-static clv_rc end_wrapped(struct maintaining *m, const struct clv_name *name,
+static clv_rc end_wrapped(struct api_upkeep *up, const struct clv_name *name,
 			  const struct store_version *row, bool *ret_done, struct clv_err *err)
 {
-	struct hsm *hsm = api_token_peek(m->ctx, name->location);
+	struct hsm *hsm = api_token_peek(up->worker->ctx, name->location);
 
-	CLV_TRY(commit_end(m, name, row, ret_done, err));
+	CLV_TRY(commit_end(up, name, row, ret_done, err));
 	if (hsm != NULL)
 		hsm_key_evict(hsm, row->pub.uid);
 	return CLV_OK;
@@ -62,7 +53,7 @@ static clv_rc end_wrapped(struct maintaining *m, const struct clv_name *name,
  * A token object goes after the row says DESTROYED, so that a version restored in the last moment
  * loses nothing. The intent makes sure that it goes even if this process does not live to do it.
  */
-static clv_rc end_resident(struct maintaining *m, const struct clv_name *name,
+static clv_rc end_resident(struct api_upkeep *up, const struct clv_name *name,
 			   const struct store_version *row, bool *ret_done, struct clv_err *err)
 {
 	struct api_intent intent = { 0 };
@@ -70,47 +61,44 @@ static clv_rc end_resident(struct maintaining *m, const struct clv_name *name,
 	struct hsm *hsm;
 	clv_rc rc;
 
-	CLV_TRY(api_token_get(m->worker, name->location, &hsm, err));
+	CLV_TRY(api_token_get(up->worker, name->location, &hsm, err));
 	CLV_TRY(hsm_ping(hsm, err));
 	hsm_describe(hsm, &probe);
-	CLV_TRY(api_intent_begin(m->worker, m->grant, API_INTENT_ERASE, name->location,
+	CLV_TRY(api_intent_begin(up->worker, up->grant, API_INTENT_ERASE, name->location,
 				 probe.serial, row->pub.uid, sizeof row->pub.uid, &intent, err));
-	rc = commit_end(m, name, row, ret_done, err);
+	rc = commit_end(up, name, row, ret_done, err);
 	if (rc == CLV_OK && *ret_done)
-		rc = hsm_key_destroy(hsm, m->grant, HSM_ROLE_VERSION, row->pub.uid, err);
+		rc = hsm_key_destroy(hsm, up->grant, HSM_ROLE_VERSION, row->pub.uid, err);
 	if (rc == CLV_OK)
-		rc = store_intent_remove(m->worker->store, m->grant, intent.row.id, err);
+		rc = store_intent_remove(up->worker->store, up->grant, intent.row.id, err);
 	api_intent_end(&intent);
 	return rc;
 }
 
-/* An audit entry that names the version; it is the order to maintain that was asked of the policy.
- */
-static clv_rc note_end(struct maintaining *m, const struct store_version *row, clv_rc rc,
-		       struct clv_err *err)
+clv_rc api_upkeep_note(struct api_upkeep *up, const char *resource, const char *reason,
+		       const char *version, clv_rc rc, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = PERMISSION,
-					  .resource = row->pub.name,
-					  .reason = row->pub.state_reason,
-					  .change = true };
+	struct gate_question question = {
+		.permission = PERMISSION, .resource = resource, .reason = reason, .change = true
+	};
 	struct clv_err denied;
 
-	if (gate_ask(m->ctx, m->who, &question, &grant, &denied) != CLV_OK) {
+	if (gate_ask(up->worker->ctx, up->who, &question, &grant, &denied) != CLV_OK) {
 		*err = denied;
 		return CLV_E_PERMISSION_DENIED;
 	}
-	return gate_answer(m->ctx, grant, rc, row->pub.name, err);
+	return gate_answer(up->worker->ctx, grant, rc, version, err);
 }
 
-static void note_left(struct maintaining *m, uint64_t n, const struct clv_err *err)
+void api_upkeep_left(struct api_upkeep *up, uint64_t n, const struct clv_err *err)
 {
-	m->report.left += n;
-	snprintf(m->report.why, sizeof m->report.why, "%.150s", err->text);
+	up->report.left += n;
+	snprintf(up->report.why, sizeof up->report.why, "%.150s", err->text);
 }
 
 /* A token object that is still to follow counts as left, whatever its row says. */
-static void end_one(struct maintaining *m, const struct store_version *row)
+static void end_one(struct api_upkeep *up, const struct store_version *row)
 {
 	struct clv_name name;
 	struct clv_err err;
@@ -118,55 +106,64 @@ static void end_one(struct maintaining *m, const struct store_version *row)
 	clv_rc rc = clv_name_parse(row->pub.name, &name, &err);
 
 	if (rc == CLV_OK && row->pub.residency == CLV_RESIDENCY_TOKEN)
-		rc = end_resident(m, &name, row, &done, &err);
+		rc = end_resident(up, &name, row, &done, &err);
 	else if (rc == CLV_OK)
-		rc = end_wrapped(m, &name, row, &done, &err);
+		rc = end_wrapped(up, &name, row, &done, &err);
 	if (done)
-		rc = note_end(m, row, rc, &err);
+		rc = api_upkeep_note(up, row->pub.name, row->pub.state_reason, row->pub.name, rc,
+				     &err);
 	if (rc == CLV_OK)
-		m->report.destroyed += done;
+		up->report.destroyed += done;
 	else
-		note_left(m, 1, &err);
+		api_upkeep_left(up, 1, &err);
 }
 
 /* What earlier calls committed, but could not carry through to the token. */
-static clv_rc end_begun(struct maintaining *m, struct clv_err *err)
+static clv_rc end_begun(struct api_upkeep *up, struct clv_err *err)
 {
 	struct clv_err why;
 	uint64_t left = 0;
-	clv_rc rc = api_erasures_recover(m->worker, &left, &why);
+	clv_rc rc = api_erasures_recover(up->worker, &left, &why);
 
 	if (rc != CLV_OK)
 		*err = why;
 	else if (left > 0)
-		note_left(m, left, &why);
+		api_upkeep_left(up, left, &why);
 	return rc;
 }
 
-static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
+static clv_rc end_due(struct api_upkeep *up, struct clv_err *err)
 {
-	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
 	CLV_AUTO(clv_page_free) void *page = NULL;
 	const struct store_version *rows;
 	int64_t after_time = INT64_MIN, after_row = 0;
 	size_t n;
 
 	CLV_TRY(api_page_new(DUE_AT_ONCE, sizeof *rows, &page, err));
-	CLV_TRY(api_worker_acquire(m->ctx, &worker, err));
 	rows = page;
-	m->worker = worker;
-	CLV_TRY(end_begun(m, err));
 	do {
-		CLV_TRY(store_version_list_due(worker->store, m->now, after_time, after_row,
+		CLV_TRY(store_version_list_due(up->worker->store, up->now, after_time, after_row,
 					       DUE_AT_ONCE, page, &n, err));
 		for (size_t i = 0; i < n; i++)
-			end_one(m, &rows[i]);
+			end_one(up, &rows[i]);
 		if (n > 0) {
 			after_time = rows[n - 1].pub.destroy_time;
 			after_row = rows[n - 1].row;
 		}
 	} while (n == DUE_AT_ONCE);
-	return api_import_jobs_expire(worker, m->who, m->grant, m->now, &m->report, err);
+	return CLV_OK;
+}
+
+static clv_rc maintain_granted(struct clv_ctx *ctx, struct api_upkeep *up, struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	up->worker = worker;
+	CLV_TRY(end_begun(up, err));
+	CLV_TRY(end_due(up, err));
+	CLV_TRY(api_import_jobs_expire(up, err));
+	return api_rotate_due(up, err);
 }
 
 clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
@@ -174,15 +171,15 @@ clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = PERMISSION, .change = true };
-	struct maintaining m = { .ctx = ctx, .who = who, .now = clv_time_now() };
+	struct api_upkeep up = { .who = who, .now = clv_time_now() };
 	struct clv_name name = { .kind = CLV_NAME_PROJECT };
 	char project[CLV_NAME_MAX];
 
 	memcpy(name.project, ctx->info.project, sizeof name.project);
 	question.resource = clv_name_format(&name, CLV_NAME_PROJECT, project);
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
-	m.grant = grant;
-	CLV_TRY(gate_answer(ctx, grant, maintain_granted(&m, err), NULL, err));
-	*ret_report = m.report;
+	up.grant = grant;
+	CLV_TRY(gate_answer(ctx, grant, maintain_granted(ctx, &up, err), NULL, err));
+	*ret_report = up.report;
 	return CLV_OK;
 }

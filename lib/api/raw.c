@@ -97,6 +97,8 @@ static clv_rc encrypt_granted(struct api_call *call, const struct clv_raw *in, s
 	CLV_TRY(api_call_enter(call, &encrypt_operation, err));
 	CLV_TRY(check_encrypt(use, in, err));
 	CLV_TRY(clv_buf_reserve(out, in->text.bytes.len + HSM_TAG_LEN, err));
+	if (is_gcm(api_use_row(use)->pub.algorithm))
+		CLV_TRY(api_count_use(use, call->grant, err));
 	return hsm_raw_encrypt(use->hsm, call->grant, &use->version, in->iv.bytes, in->aad.bytes,
 			       in->text.bytes, iv->bytes, &iv->len, out->data, &out->len, err);
 }

@@ -99,7 +99,8 @@ static clv_rc follow_state(struct api_worker *worker, const struct clv_grant *gr
 	if (rc == CLV_OK && version.token_enabled != (version.pub.state == CLV_STATE_ENABLED)) {
 		bool enabled = version.pub.state == CLV_STATE_ENABLED;
 
-		rc = hsm_key_set_enabled(hsm, grant, version.pub.uid, enabled, err);
+		rc = hsm_key_set_enabled(hsm, grant, version.pub.algorithm, version.pub.uid,
+					 enabled, err);
 		if (rc == CLV_OK)
 			rc = store_version_set_token_enabled(worker->store, grant, row, enabled,
 							     err);
@@ -246,7 +247,8 @@ static clv_rc enable_resident(const struct switching *sw, struct api_worker *wor
 	CLV_TRY(inflight_lock(worker->seat, INFLIGHT_SWITCH, row->row, &deadline, err));
 	rc = store_version_set_token_enabled(worker->store, sw->grant, row->row, true, err);
 	if (rc == CLV_OK)
-		rc = hsm_key_set_enabled(hsm, sw->grant, row->pub.uid, true, err);
+		rc = hsm_key_set_enabled(hsm, sw->grant, row->pub.algorithm, row->pub.uid, true,
+					 err);
 	if (rc == CLV_OK)
 		rc = commit(sw, worker, row, ret_changed, err);
 	inflight_unlock(worker->seat, INFLIGHT_SWITCH, row->row);
@@ -367,6 +369,10 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 	struct store_key key;
 
 	CLV_TRY(store_key_get(worker->store, key_name, &key, err));
+	if (key.pub.import_only)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"%s is import-only: its versions are imported, not generated",
+				key.pub.name);
 	CLV_TRY(api_version_make(worker, grant, key_name, &key.pub, &version, intent, err));
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
 	return store_version_add(worker->store, grant, key_name, &version,

@@ -192,18 +192,28 @@ struct clv_key_options {
 	enum clv_protection protection; /* 0: CLV_PROTECTION_SOFTWARE, as gcloud asks by default */
 	enum clv_residency residency;   /* 0: WRAPPED if the token can wrap such keys, else TOKEN */
 	int64_t destroy_delay;          /* ns, 24 hours to 120 days; 0: 30 days */
+	int64_t rotation_period;        /* ns, 24 to 876,000 hours; 0: none. Needs a next time */
+	int64_t next_rotation_time; /* ns since 1970, in the future; 0: none. Both are for keys of
+				       purpose ENCRYPT_DECRYPT that are not import-only */
+	const char *labels;         /* "key=value,key=value" in any order; NULL: none. Borrowed */
+	bool import_only;           /* versions are imported, never generated; needs the next one */
+	bool skip_initial_version;  /* the key has no version, and so no primary, at first */
 };
 
 #define CLV_DESTROY_DELAY_MIN (24 * 3600 * CLV_NS_PER_S)
 #define CLV_DESTROY_DELAY_MAX (120 * 24 * 3600 * CLV_NS_PER_S)
 #define CLV_DESTROY_DELAY_DEFAULT (30 * 24 * 3600 * CLV_NS_PER_S)
+#define CLV_ROTATION_PERIOD_MIN (24 * 3600 * CLV_NS_PER_S)
+#define CLV_ROTATION_PERIOD_MAX (INT64_C(876000) * 3600 * CLV_NS_PER_S)
 
 /*
  * Makes a key with version 1, ENABLED; in a key of purpose ENCRYPT_DECRYPT it is the primary. The
  * key material is generated in the token, wrapped, unwrapped again and tried before anything is
  * stored.
- * Errors: CLV_E_INVALID_ARGUMENT the algorithm does not fit the purpose; CLV_E_NOT_FOUND no such
- * key ring; CLV_E_ALREADY_EXISTS; CLV_E_UNIMPLEMENTED the token cannot hold such keys in this way.
+ * Labels: at most 64; keys of 1 to 63 characters `[a-z][a-z0-9_-]*`, each once; values of 0 to 63
+ * characters `[a-z0-9_-]*`.
+ * Errors: CLV_E_INVALID_ARGUMENT, with the rule that is broken; CLV_E_NOT_FOUND no such key ring;
+ * CLV_E_ALREADY_EXISTS; CLV_E_UNIMPLEMENTED the token cannot hold such keys in this way.
  */
 CLV_MUST_USE clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who,
 				   const char *name, const struct clv_key_options *options,
@@ -217,6 +227,37 @@ CLV_MUST_USE clv_rc clv_key_get(struct clv_ctx *ctx, const struct clv_caller *wh
 CLV_MUST_USE clv_rc clv_key_list(struct clv_ctx *ctx, const struct clv_caller *who,
 				 const char *ring_name, const char *after, size_t limit,
 				 struct clv_key **ret_keys, size_t *ret_n, struct clv_err *err);
+
+/* What of a key is to be changed. */
+enum clv_key_field {
+	CLV_KEY_LABELS = 1, /* all of them: replaced */
+	CLV_KEY_ROTATION_PERIOD = 2,
+	CLV_KEY_NEXT_ROTATION_TIME = 4,
+	CLV_KEY_ALGORITHM = 8, /* of versions that are made from now on */
+};
+
+/* Plain data and borrowed texts. */
+struct clv_key_changes {
+	/* Members of enum clv_key_field: what is named here and 0, NULL or empty below is cleared,
+	 * what is not named stays. */
+	unsigned fields;
+	const char *labels;
+	int64_t rotation_period;
+	int64_t next_rotation_time;
+	enum clv_algorithm algorithm; /* cannot be cleared */
+	/* Whatever `fields` says; after `labels`, in this order. NULL: none. */
+	const char *update_labels; /* "key=value,...": added, or given another value */
+	const char *remove_labels; /* "key,...": taken away where they are */
+};
+
+/*
+ * Changes a key as one: all that is asked for, or nothing. Rules are those of clv_key_create().
+ * Errors: CLV_E_INVALID_ARGUMENT, with the rule that is broken, also when nothing is to be changed;
+ * CLV_E_NOT_FOUND.
+ */
+CLV_MUST_USE clv_rc clv_key_update(struct clv_ctx *ctx, const struct clv_caller *who,
+				   const char *name, const struct clv_key_changes *changes,
+				   struct clv_key *ret_key, struct clv_err *err);
 
 /* Errors: CLV_E_NOT_FOUND. */
 CLV_MUST_USE clv_rc clv_version_get(struct clv_ctx *ctx, const struct clv_caller *who,
@@ -259,7 +300,7 @@ CLV_MUST_USE clv_rc clv_version_enable(struct clv_ctx *ctx, const struct clv_cal
 
 /*
  * Makes the key's next version, ENABLED; it does not become the primary. Numbers grow by one and
- * are never used again. Errors: CLV_E_NOT_FOUND.
+ * are never used again. Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION the key is import-only.
  */
 CLV_MUST_USE clv_rc clv_version_create(struct clv_ctx *ctx, const struct clv_caller *who,
 				       const char *key_name, struct clv_version *ret_version,
@@ -267,7 +308,8 @@ CLV_MUST_USE clv_rc clv_version_create(struct clv_ctx *ctx, const struct clv_cal
 
 /*
  * Makes an ENABLED version the key's primary: what is encrypted from now on is encrypted with it.
- * Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION it is not enabled.
+ * Errors: CLV_E_NOT_FOUND; CLV_E_FAILED_PRECONDITION it is not enabled, or the key's purpose is
+ * another than ENCRYPT_DECRYPT: such keys have no primary.
  */
 CLV_MUST_USE clv_rc clv_key_set_primary(struct clv_ctx *ctx, const struct clv_caller *who,
 					const char *key_name, uint64_t number,
@@ -292,16 +334,19 @@ CLV_MUST_USE clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_ca
 /* What clv_maintain() did. Plain data. */
 struct clv_maintain_report {
 	uint64_t destroyed;           /* versions whose key material is gone now */
+	uint64_t rotated;             /* keys that have a new primary version now */
 	uint64_t import_jobs_expired; /* import jobs whose private half is gone now */
-	uint64_t left;                /* what is due and could not be done */
+	uint64_t left;                /* what is due, and could not be done */
 	char why[160];                /* the last reason for one that was left */
 };
 
 /*
- * Does what is due: destroys versions whose time has come, and erases the private halves of import
- * jobs that have expired. Each is done exactly once, however many
- * processes call this at the same time. What cannot be done now (a token is away) is left for the
- * next call and counted. Errors: only what keeps it from looking.
+ * Does what is due: destroys versions whose time has come, erases the private halves of import jobs
+ * that have expired, and gives keys a new primary version whose rotation time has come, or whose
+ * primary has done 2^31 encryptions where they have a rotation period. A key that was due several
+ * times over is rotated once; its next time is then in the future. Each is done exactly once,
+ * however many processes call this at the same time. What cannot be done now (a token is away) is
+ * left for the next call and counted. Errors: only what keeps it from looking.
  */
 CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
 				 struct clv_maintain_report *ret_report, struct clv_err *err);

@@ -59,6 +59,11 @@ const struct model_algorithm *model_algorithm_get(enum clv_algorithm algorithm)
 	return NULL;
 }
 
+bool model_purpose_has_primary(enum clv_purpose purpose)
+{
+	return purpose == CLV_PURPOSE_ENCRYPT_DECRYPT;
+}
+
 bool model_algorithm_is_asymmetric(enum clv_algorithm algorithm)
 {
 	const struct model_algorithm *row = model_algorithm_get(algorithm);

@@ -27,6 +27,9 @@ struct model_algorithm {
 /* The row of an algorithm; NULL: not one that is offered. Static. */
 const struct model_algorithm *model_algorithm_get(enum clv_algorithm algorithm);
 
+/* Does a key of this purpose have a primary version, which is used where none is named? */
+bool model_purpose_has_primary(enum clv_purpose purpose);
+
 /* Has the key a public half? */
 bool model_algorithm_is_asymmetric(enum clv_algorithm algorithm);
 

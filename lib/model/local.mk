@@ -4,7 +4,11 @@ claviger_sources += \
 	lib/model/algorithm.h \
 	lib/model/import.c \
 	lib/model/import.h \
+	lib/model/labels.c \
+	lib/model/labels.h \
 	lib/model/name.c \
+	lib/model/rotation.c \
+	lib/model/rotation.h \
 	lib/model/state.c \
 	lib/model/state.h
 EXTRA_DIST += lib/model/README.md

@@ -20,6 +20,18 @@ static const struct {
 	{ CLV_STATE_DISABLED, MODEL_VERB_DESTROY, { MODEL_CHANGES, CLV_STATE_DESTROY_SCHEDULED } },
 	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_RESTORE, { MODEL_CHANGES, CLV_STATE_DISABLED } },
 	{ CLV_STATE_DESTROY_SCHEDULED, MODEL_VERB_EXPIRE, { MODEL_CHANGES, CLV_STATE_DESTROYED } },
+	{ CLV_STATE_PENDING_GENERATION,
+	  MODEL_VERB_GENERATED,
+	  { MODEL_CHANGES, CLV_STATE_ENABLED } },
+	{ CLV_STATE_PENDING_GENERATION,
+	  MODEL_VERB_NOT_GENERATED,
+	  { MODEL_CHANGES, CLV_STATE_GENERATION_FAILED } },
+	{ CLV_STATE_PENDING_IMPORT, MODEL_VERB_IMPORTED, { MODEL_CHANGES, CLV_STATE_ENABLED } },
+	{ CLV_STATE_PENDING_IMPORT,
+	  MODEL_VERB_NOT_IMPORTED,
+	  { MODEL_CHANGES, CLV_STATE_IMPORT_FAILED } },
+	{ CLV_STATE_DESTROYED, MODEL_VERB_REIMPORT, { MODEL_CHANGES, CLV_STATE_ENABLED } },
+	{ CLV_STATE_IMPORT_FAILED, MODEL_VERB_REIMPORT, { MODEL_CHANGES, CLV_STATE_ENABLED } },
 };
 
 struct model_transition model_state_transition(enum clv_state state, enum model_verb verb)
@@ -41,9 +53,12 @@ clv_rc model_state_refuse_verb(const char *version_name, enum clv_state state, e
 			       struct clv_err *err)
 {
 	static const char *const done[] = {
-		[MODEL_VERB_ENABLE] = "enabled",    [MODEL_VERB_DISABLE] = "disabled",
-		[MODEL_VERB_DESTROY] = "destroyed", [MODEL_VERB_RESTORE] = "restored",
-		[MODEL_VERB_EXPIRE] = "erased",     [MODEL_VERB_USE] = "used",
+		[MODEL_VERB_ENABLE] = "enabled",          [MODEL_VERB_DISABLE] = "disabled",
+		[MODEL_VERB_DESTROY] = "destroyed",       [MODEL_VERB_RESTORE] = "restored",
+		[MODEL_VERB_EXPIRE] = "erased",           [MODEL_VERB_USE] = "used",
+		[MODEL_VERB_GENERATED] = "generated",     [MODEL_VERB_NOT_GENERATED] = "given up",
+		[MODEL_VERB_IMPORTED] = "imported",       [MODEL_VERB_NOT_IMPORTED] = "given up",
+		[MODEL_VERB_REIMPORT] = "imported again",
 	};
 
 	return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s cannot be %s, current state is: %s.",

@@ -14,6 +14,11 @@ enum model_verb {
 	MODEL_VERB_RESTORE,
 	MODEL_VERB_EXPIRE, /* destroy_time has come */
 	MODEL_VERB_USE,
+	MODEL_VERB_GENERATED,     /* the token has made it */
+	MODEL_VERB_NOT_GENERATED, /* the token could not make it */
+	MODEL_VERB_IMPORTED,
+	MODEL_VERB_NOT_IMPORTED,
+	MODEL_VERB_REIMPORT, /* the same material again; that it is the same is for others to see */
 	MODEL_VERB_COUNT
 };
 

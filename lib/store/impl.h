@@ -47,11 +47,15 @@ enum store_sql {
 	STORE_SQL_KEY_LIST,
 	STORE_SQL_KEY_INSERT,
 	STORE_SQL_KEY_SET_PRIMARY,
+	STORE_SQL_KEY_UPDATE,
+	STORE_SQL_KEY_ROTATE,
+	STORE_SQL_KEY_LIST_DUE,
 	STORE_SQL_VERSION_GET,
 	STORE_SQL_VERSION_BY_UID,
 	STORE_SQL_VERSION_LIST,
 	STORE_SQL_VERSION_LIST_PENDING,
 	STORE_SQL_VERSION_LIST_DUE,
+	STORE_SQL_VERSION_LIST_WORN,
 	STORE_SQL_VERSION_NEXT,
 	STORE_SQL_VERSION_INSERT,
 	STORE_SQL_VERSION_SET_STATE,
@@ -63,6 +67,8 @@ enum store_sql {
 	STORE_SQL_IMPORT_JOB_LIST_DUE,
 	STORE_SQL_IMPORT_JOB_INSERT,
 	STORE_SQL_IMPORT_JOB_ERASE,
+	STORE_SQL_COUNT_GET,
+	STORE_SQL_COUNT_SET,
 	STORE_SQL_INTENT_LIST,
 	STORE_SQL_INTENT_LIST_ALL,
 	STORE_SQL_INTENT_INSERT,
@@ -138,10 +144,11 @@ struct store_run store_run_begin(struct store *store, enum store_sql sql);
 void store_run_done(struct store_run *run);
 void store_run_end(struct store_run *run); /* for a statement prepared for this run alone */
 
-/* Borrowed until the run is done. */
+/* Borrowed until the run is done. What is not bound is NULL. */
 void store_bind_text(struct store_run *run, const char *parameter, const char *text);
 void store_bind_blob(struct store_run *run, const char *parameter, const void *bytes, size_t len);
 void store_bind_int(struct store_run *run, const char *parameter, int64_t value);
+void store_bind_int_unless_0(struct store_run *run, const char *parameter, int64_t value);
 void store_bind_limit(struct store_run *run, size_t limit); /* parameter ":limit" */
 
 /* The next row, if any. */
@@ -219,6 +226,10 @@ struct clv_name store_location_name(const struct store *store, const char *id);
 /* The parts of a key's name as columns, and as :location, :project, :ring and :key. */
 void store_read_key_name(struct store_run *run, struct clv_name *name);
 void store_bind_key_name(struct store_run *run, const struct clv_name *name);
+
+/* The number that the next version of a key gets. */
+CLV_MUST_USE clv_rc store_version_next(struct store *store, int64_t key_row, uint64_t *ret_number,
+				       struct clv_err *err);
 
 /* Adds version `number` of the key that `key` leads to, inside a change. */
 CLV_MUST_USE clv_rc store_version_insert(struct store *store, const struct store_place *key,

@@ -75,27 +75,35 @@ clv_rc store_key_get(struct store *store, const struct clv_name *name, struct st
 	return found ? CLV_OK : store_absent(store, name, CLV_NAME_KEY, err);
 }
 
+/* The rows of a run that is bound already. */
+static clv_rc read_keys(struct store_run *run, struct store_key *rows, size_t *ret_n,
+			struct clv_err *err)
+{
+	size_t n = 0;
+	bool found;
+
+	for (;;) {
+		CLV_TRY(store_step(run, &found, err));
+		if (!found)
+			break;
+		CLV_TRY(read_key(run, &rows[n++], err));
+	}
+	*ret_n = n;
+	return CLV_OK;
+}
+
 static clv_rc list_keys(struct store *store, const struct clv_name *ring, const char *after,
 			size_t limit, struct store_key *rows, size_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_KEY_LIST);
-	size_t n = 0;
-	bool found;
 
 	store_bind_text(&run, ":location", ring->location);
 	store_bind_text(&run, ":project", ring->project);
 	store_bind_text(&run, ":ring", ring->key_ring);
 	store_bind_text(&run, ":after", after != NULL ? after : "");
 	store_bind_limit(&run, limit);
-	for (;;) {
-		CLV_TRY(store_step(&run, &found, err));
-		if (!found)
-			break;
-		CLV_TRY(read_key(&run, &rows[n++], err));
-	}
-	*ret_n = n;
-	return CLV_OK;
+	return read_keys(&run, rows, ret_n, err);
 }
 
 clv_rc store_key_list(struct store *store, const struct clv_name *ring, const char *after,
@@ -127,14 +135,11 @@ static clv_rc insert_key(struct store *store, int64_t ring_row, const char *id,
 	store_bind_int(&run, ":residency", key->residency);
 	store_bind_int(&run, ":create_time", key->create_time);
 	store_bind_int(&run, ":destroy_delay", key->destroy_delay);
-	if (key->rotation_period != 0) /* what is not bound is NULL */
-		store_bind_int(&run, ":rotation_period", key->rotation_period);
-	if (key->next_rotation_time != 0)
-		store_bind_int(&run, ":next_rotation_time", key->next_rotation_time);
+	store_bind_int_unless_0(&run, ":rotation_period", key->rotation_period);
+	store_bind_int_unless_0(&run, ":next_rotation_time", key->next_rotation_time);
 	store_bind_int(&run, ":import_only", key->import_only);
 	store_bind_text(&run, ":labels", key->labels);
-	if (primary)
-		store_bind_int(&run, ":primary", 1);
+	store_bind_int_unless_0(&run, ":primary", primary);
 	CLV_TRY(store_step(&run, &found, err));
 	*ret_row = store_read_int(&run);
 	return store_step_done(&run, err);
@@ -183,4 +188,90 @@ clv_rc store_key_set_primary(struct store *store, const struct clv_grant *grant,
 	CLV_TRY(store_change_begin(&change, store, grant, err));
 	CLV_TRY(update_primary(store, key, number, err));
 	return store_change_commit(&change, err);
+}
+
+/* ---- what can be changed of a key */
+
+static clv_rc check_updated(struct store *store, const struct store_key *key, struct clv_err *err)
+{
+	if (sqlite3_changes(store->db) == 0)
+		return clv_fail(err, CLV_E_ABORTED,
+				"CryptoKey %s was changed meanwhile: read it again.",
+				key->pub.name);
+	return CLV_OK;
+}
+
+static clv_rc update_key(struct store *store, const struct store_key *key, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_UPDATE);
+
+	store_bind_int(&run, ":algorithm", key->pub.algorithm);
+	store_bind_int_unless_0(&run, ":rotation_period", key->pub.rotation_period);
+	store_bind_int_unless_0(&run, ":next_rotation_time", key->pub.next_rotation_time);
+	store_bind_text(&run, ":labels", key->pub.labels);
+	store_bind_int(&run, ":row", key->row);
+	store_bind_int(&run, ":row_version", key->row_version);
+	CLV_TRY(store_step_done(&run, err));
+	return check_updated(store, key, err);
+}
+
+clv_rc store_key_update(struct store *store, const struct clv_grant *grant,
+			const struct store_key *key, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(update_key(store, key, err));
+	return store_change_commit(&change, err);
+}
+
+/* ---- rotation */
+
+static clv_rc rotate_key(struct store *store, const struct store_key *key, uint64_t number,
+			 struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_ROTATE);
+
+	store_bind_int(&run, ":number", (int64_t) number);
+	store_bind_int_unless_0(&run, ":next_rotation_time", key->pub.next_rotation_time);
+	store_bind_int(&run, ":row", key->row);
+	store_bind_int(&run, ":row_version", key->row_version);
+	CLV_TRY(store_step_done(&run, err));
+	return check_updated(store, key, err);
+}
+
+clv_rc store_key_rotate(struct store *store, const struct clv_grant *grant,
+			const struct store_key *key, const struct store_version *version,
+			const char *intent, uint64_t *ret_number, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+	struct store_place place;
+	struct clv_name name;
+	uint64_t number;
+
+	CLV_TRY(clv_name_parse(key->pub.name, &name, err));
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_require(store, &name, CLV_NAME_KEY, &place, err));
+	CLV_TRY(store_version_next(store, key->row, &number, err));
+	CLV_TRY(rotate_key(store, key, number, err));
+	CLV_TRY(store_version_insert(store, &place, number, version, err));
+	CLV_TRY(store_intent_take(store, intent, err));
+	CLV_TRY(store_change_commit(&change, err));
+	*ret_number = number;
+	return CLV_OK;
+}
+
+clv_rc store_key_list_due(struct store *store, int64_t now, int64_t after_time, int64_t after_row,
+			  size_t limit, struct store_key *rows, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_LIST_DUE);
+
+	store_bind_int(&run, ":now", now);
+	store_bind_int(&run, ":after_time", after_time);
+	store_bind_int(&run, ":after_row", after_row);
+	store_bind_limit(&run, limit);
+	return read_keys(&run, rows, ret_n, err);
 }

@@ -5,6 +5,7 @@ store_steps = lib/store/schema/0001_first.sql lib/store/schema/0002_life.sql \
 
 claviger_sources += \
 	lib/store/change.c \
+	lib/store/count.c \
 	lib/store/impl.h \
 	lib/store/import_job.c \
 	lib/store/intent.c \

@@ -28,6 +28,10 @@
 	" v.state, v.algorithm, v.protection, v.residency, v.create_time, v.generate_time,"        \
 	" v.state_time, v.state_principal, v.state_reason, v.destroy_time, v.destroy_event_time,"  \
 	" v.import_time, v.import_job, v.check_value, v.public_key, v.token_enabled, v.blob"
+#define KEY_UP                                                                                     \
+	" CROSS JOIN key_rings r ON r.row = k.key_ring"                                            \
+	" CROSS JOIN locations l ON l.row = r.location"
+
 #define VERSION_FROM KEY_FROM " CROSS JOIN versions v ON v.crypto_key = k.row"
 #define VERSION_UP                                                                                 \
 	" CROSS JOIN crypto_keys k ON k.row = v.crypto_key"                                        \
@@ -102,6 +106,21 @@ static const char *const sql_table[] = {
 		"UPDATE crypto_keys SET primary_number = :number, row_version = row_version + 1"
 		" WHERE row = :row AND row_version = :row_version AND EXISTS"
 		" (SELECT 1 FROM versions v WHERE v.crypto_key = :row AND v.number = :number)",
+	[STORE_SQL_KEY_UPDATE] =
+		"UPDATE crypto_keys SET algorithm = :algorithm,"
+		" rotation_period = :rotation_period, next_rotation_time = :next_rotation_time,"
+		" labels = :labels, row_version = row_version + 1"
+		" WHERE row = :row AND row_version = :row_version",
+	[STORE_SQL_KEY_ROTATE] =
+		"UPDATE crypto_keys SET primary_number = :number,"
+		" next_rotation_time = :next_rotation_time, row_version = row_version + 1"
+		" WHERE row = :row AND row_version = :row_version",
+	[STORE_SQL_KEY_LIST_DUE] =
+		"SELECT " KEY_COLUMNS
+		" FROM crypto_keys k INDEXED BY crypto_keys_due" KEY_UP KEY_PRIMARY
+		" WHERE k.next_rotation_time <= :now"
+		" AND (k.next_rotation_time, k.row) > (:after_time, :after_row)"
+		" ORDER BY k.next_rotation_time, k.row LIMIT :limit",
 
 	[STORE_SQL_VERSION_GET] = "SELECT " VERSION_COLUMNS VERSION_FROM IN_RING
 				  " AND k.id = :key AND v.number = :number",
@@ -121,6 +140,14 @@ static const char *const sql_table[] = {
 		" WHERE v.state = 4 AND v.destroy_time <= :now"
 		" AND (v.destroy_time, v.row) > (:after_time, :after_row)"
 		" ORDER BY v.destroy_time, v.row LIMIT :limit",
+	[STORE_SQL_VERSION_LIST_WORN] =
+		"SELECT " VERSION_COLUMNS
+		" FROM operation_counts o INDEXED BY operation_counts_high"
+		" CROSS JOIN versions v ON v.row = o.version" VERSION_UP
+		" CROSS JOIN locations l ON l.row = r.location"
+		" WHERE o.reserved >= 2147483648 AND o.version > :after"
+		" AND k.primary_number = v.number AND k.rotation_period IS NOT NULL"
+		" ORDER BY o.version LIMIT :limit",
 	[STORE_SQL_VERSION_NEXT] = "SELECT max(number) + 1 FROM versions WHERE crypto_key = :key",
 	[STORE_SQL_VERSION_INSERT] =
 		"INSERT INTO versions (crypto_key, location, number, uid, state, algorithm,"
@@ -171,6 +198,11 @@ static const char *const sql_table[] = {
 		"UPDATE import_jobs SET state = 3, expire_event_time = :expire_event_time,"
 		" blob = NULL, row_version = row_version + 1"
 		" WHERE row = :row AND row_version = :row_version AND state = 2",
+
+	[STORE_SQL_COUNT_GET] = "SELECT reserved FROM operation_counts WHERE version = :version",
+	[STORE_SQL_COUNT_SET] = "INSERT INTO operation_counts (version, reserved)"
+				" VALUES (:version, :reserved)"
+				" ON CONFLICT (version) DO UPDATE SET reserved = :reserved",
 
 	[STORE_SQL_INTENT_LIST] = "SELECT id, location, detail, time FROM intents"
 				  " WHERE location = :location ORDER BY row LIMIT :limit",
@@ -329,6 +361,12 @@ void store_bind_blob(struct store_run *run, const char *parameter, const void *b
 void store_bind_int(struct store_run *run, const char *parameter, int64_t value)
 {
 	note_bind(run, sqlite3_bind_int64(run->stmt, parameter_index(run, parameter), value));
+}
+
+void store_bind_int_unless_0(struct store_run *run, const char *parameter, int64_t value)
+{
+	if (value != 0)
+		store_bind_int(run, parameter, value);
 }
 
 void store_bind_limit(struct store_run *run, size_t limit)

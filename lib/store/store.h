@@ -163,6 +163,27 @@ CLV_MUST_USE clv_rc store_key_set_primary(struct store *store, const struct clv_
 					  const struct store_key *key, uint64_t number,
 					  struct clv_err *err);
 
+/* Writes what can be changed of a key: algorithm, rotation_period, next_rotation_time and labels of
+ * key->pub. Errors: CLV_E_ABORTED the row is no longer at key->row_version. */
+CLV_MUST_USE clv_rc store_key_update(struct store *store, const struct clv_grant *grant,
+				     const struct store_key *key, struct clv_err *err);
+
+/*
+ * A rotation: store_version_add(), the new version made the primary, and key->pub's
+ * next_rotation_time written, as one. Errors: as store_version_add(); CLV_E_ABORTED also when the
+ * row is no longer at key->row_version.
+ */
+CLV_MUST_USE clv_rc store_key_rotate(struct store *store, const struct clv_grant *grant,
+				     const struct store_key *key,
+				     const struct store_version *version, const char *intent,
+				     uint64_t *ret_number, struct clv_err *err);
+
+/* Keys of all locations whose next_rotation_time has come at `now`, the oldest first, behind
+ * (after_time, after_row): start with INT64_MIN, 0. */
+CLV_MUST_USE clv_rc store_key_list_due(struct store *store, int64_t now, int64_t after_time,
+				       int64_t after_row, size_t limit, struct store_key *rows,
+				       size_t *ret_n, struct clv_err *err);
+
 /* By key name and number (name->kind CLV_NAME_VERSION), or by the uid a ciphertext carries. The
  * latter fills in pub.name from the catalogue, whatever key it belongs to. Errors: CLV_E_NOT_FOUND.
  */
@@ -203,6 +224,29 @@ CLV_MUST_USE clv_rc store_version_list_due(struct store *store, int64_t now, int
 					   int64_t after_row, size_t limit,
 					   struct store_version *rows, size_t *ret_n,
 					   struct clv_err *err);
+
+/*
+ * How many operations with a version were reserved so far: what processes may have done. Beside the
+ * version's row, whose row version does not move.
+ */
+CLV_MUST_USE clv_rc store_count_get(struct store *store, int64_t version_row,
+				    uint64_t *ret_reserved, struct clv_err *err);
+
+/* Reserves up to ask.n more, as long as there are no more than ask.most in all; *ret_got says how
+ * many, and is 0 when there are none left. */
+struct store_count_ask {
+	uint64_t n, most;
+};
+CLV_MUST_USE clv_rc store_count_reserve(struct store *store, const struct clv_grant *grant,
+					int64_t version_row, struct store_count_ask ask,
+					uint64_t *ret_got, struct clv_err *err);
+
+/* Primary versions, of keys with a rotation period, with STORE_COUNT_HIGH or more reserved, by row
+ * behind `after_row`. */
+#define STORE_COUNT_HIGH (UINT64_C(1) << 31)
+CLV_MUST_USE clv_rc store_version_list_worn(struct store *store, int64_t after_row, size_t limit,
+					    struct store_version *rows, size_t *ret_n,
+					    struct clv_err *err);
 
 /* Notes that the flags in the token now are `enabled`. Does not move the row version: it records
  * what follows from a state, and decides nothing. Errors: CLV_E_NOT_FOUND no such row, WRAPPED,

@@ -270,7 +270,7 @@ clv_rc store_version_set_token_enabled(struct store *store, const struct clv_gra
 
 /* ---- the next version ---- */
 
-static clv_rc next_number(struct store *store, int64_t key_row, uint64_t *ret_number,
+clv_rc store_version_next(struct store *store, int64_t key_row, uint64_t *ret_number,
 			  struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
@@ -293,12 +293,25 @@ clv_rc store_version_add(struct store *store, const struct clv_grant *grant,
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
 	CLV_TRY(store_require(store, key_name, CLV_NAME_KEY, &place, err));
-	CLV_TRY(next_number(store, place.rows[CLV_NAME_KEY], &number, err));
+	CLV_TRY(store_version_next(store, place.rows[CLV_NAME_KEY], &number, err));
 	CLV_TRY(store_version_insert(store, &place, number, version, err));
 	CLV_TRY(store_intent_take(store, intent, err));
 	CLV_TRY(store_change_commit(&change, err));
 	*ret_number = number;
 	return CLV_OK;
+}
+
+/* ---- how much a version has done ---- */
+
+clv_rc store_version_list_worn(struct store *store, int64_t after_row, size_t limit,
+			       struct store_version *rows, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_LIST_WORN);
+
+	store_bind_int(&run, ":after", after_row);
+	store_bind_limit(&run, limit);
+	return read_versions(&run, rows, ret_n, err);
 }
 
 /* ---- the end of a version ---- */

@@ -70,8 +70,8 @@ static clv_rc make_keys(struct world *w)
 
 		CLV_TRY(hsm_lock_objects(w->hsm, &lock, &w->err));
 		CLV_TRY(hsm_session_acquire(w->hsm, &session, &w->err));
-		CLV_TRY(hsm_create_locked(session, HSM_ROLE_ROOT, w->root_id, "claviger test root",
-					  &w->err));
+		CLV_TRY(hsm_create_locked(session, hsm_kind_get(HSM_ROLE_ROOT, 0), w->root_id,
+					  "claviger test root", NULL, &w->err));
 	}
 	CLV_TRY(hsm_key_generate(w->hsm, grant(), HSM_ROLE_RING_KEK, &w->root, &w->ring_blob,
 				 &w->err));

@@ -16,6 +16,7 @@ tests_support_libclvshim_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpat
 
 token_world = tests/support/token_world.c tests/support/token_world.h tests/support/shim.h \
 	tests/support/shim/functions.def
+kind_world = tests/support/kind_world.c tests/support/kind_world.h $(token_world)
 token_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_TEST_TOKEN_MODULE='"$(TOKEN_MODULE)"' \
 	-DCLV_TEST_SHIM='"$(abs_top_builddir)/tests/support/.libs/libclvshim.so"'
 
@@ -27,6 +28,8 @@ token_programs = \
 	tests/token/test_hsm_cache \
 	tests/token/test_hsm_key \
 	tests/token/test_hsm_crypt \
+	tests/token/test_hsm_kinds \
+	tests/token/test_hsm_sign \
 	tests/token/test_hsm_faults \
 	tests/token/test_hsm_breaker \
 	tests/token/test_hsm_login \
@@ -64,6 +67,14 @@ tests_token_test_hsm_key_LDADD = $(test_libs)
 tests_token_test_hsm_crypt_SOURCES = tests/token/test_hsm_crypt.c $(token_world)
 tests_token_test_hsm_crypt_CPPFLAGS = $(token_cppflags)
 tests_token_test_hsm_crypt_LDADD = $(test_libs)
+
+tests_token_test_hsm_kinds_SOURCES = tests/token/test_hsm_kinds.c $(kind_world)
+tests_token_test_hsm_kinds_CPPFLAGS = $(token_cppflags)
+tests_token_test_hsm_kinds_LDADD = $(test_libs)
+
+tests_token_test_hsm_sign_SOURCES = tests/token/test_hsm_sign.c $(kind_world)
+tests_token_test_hsm_sign_CPPFLAGS = $(token_cppflags)
+tests_token_test_hsm_sign_LDADD = $(test_libs)
 
 tests_token_test_hsm_faults_SOURCES = tests/token/test_hsm_faults.c $(token_world)
 tests_token_test_hsm_faults_CPPFLAGS = $(token_cppflags)

@@ -295,7 +295,7 @@ static void a_key_is_not_said_to_be_gone_by_who_is_logged_out(void **state)
 	for (int i = 0; i < 3; i++) {
 		world_calm(w);
 		w->shim->kill_sessions(false);
-		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, i == 1, &w->err));
+		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, i == 1, &w->err));
 	}
 	world_calm(w);
 	w->shim->kill_sessions(false);

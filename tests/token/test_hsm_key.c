@@ -281,14 +281,14 @@ static void a_disabled_token_key_refuses_use(void **state)
 	world_token_key(w, &key);
 	world_seal(w, &key, "text", &sealed);
 	for (int i = 0; i < 2; i++) { /* twice: it is no error to be where one wants to go */
-		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err));
+		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, false, &w->err));
 		assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err),
 			       CLV_E_FAILED_PRECONDITION, "may not be used");
 		assert_rc(hsm_encrypt(w->hsm, grant(), &key, bytes_of("a"), bytes_of("t"), more.iv,
 				      &more.iv_len, more.bytes, &w->err),
 			  CLV_E_FAILED_PRECONDITION);
 	}
-	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, true, &w->err));
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, true, &w->err));
 	assert_ok(w, world_unseal(w, &key, &sealed, "text", &w->err));
 }
 
@@ -300,7 +300,7 @@ static void a_disabled_token_key_stays_so_when_the_token_is_opened_again(void **
 
 	world_token_key(w, &key);
 	world_seal(w, &key, "text", &sealed);
-	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err));
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, false, &w->err));
 	world_close(w);
 	world_open(w);
 	assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err),
@@ -313,8 +313,8 @@ static void enabling_a_key_that_is_not_there_is_data_loss(void **state)
 	uint8_t id[HSM_ID_LEN];
 
 	world_new_id(id);
-	assert_refused(w, hsm_key_set_enabled(w->hsm, grant(), id, true, &w->err), CLV_E_DATA_LOSS,
-		       "gone");
+	assert_refused(w, hsm_key_set_enabled(w->hsm, grant(), 0, id, true, &w->err),
+		       CLV_E_DATA_LOSS, "gone");
 }
 
 static void two_objects_with_one_id_are_data_loss(void **state)
@@ -329,7 +329,7 @@ static void two_objects_with_one_id_are_data_loss(void **state)
 	hsm_key_evict(w->hsm, key.id);
 	assert_refused(w, world_unseal(w, &key, &sealed, "text", &w->err), CLV_E_DATA_LOSS,
 		       "two objects");
-	assert_refused(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err),
+	assert_refused(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, false, &w->err),
 		       CLV_E_DATA_LOSS, "two objects");
 }
 

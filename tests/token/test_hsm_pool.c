@@ -24,8 +24,8 @@ static void use_everything(struct world *w)
 	}
 	world_token_key(w, &in_token);
 	world_seal(w, &in_token, "text", &sealed);
-	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), in_token.id, false, &w->err));
-	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), in_token.id, true, &w->err));
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, in_token.id, false, &w->err));
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, in_token.id, true, &w->err));
 	assert_ok(w, world_unseal(w, &in_token, &sealed, "text", &w->err));
 	assert_ok(w, hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION, in_token.id, &w->err));
 }

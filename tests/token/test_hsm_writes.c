@@ -51,7 +51,7 @@ static int child_switch_for_ever(struct world *w)
 	if (!read_id(w, id) || world_try_open(w, &w->hsm) != CLV_OK || write(MARK, "x", 1) != 1)
 		return 1;
 	for (bool on = false;; on = !on) {
-		if (hsm_key_set_enabled(w->hsm, grant(), id, on, &w->err) != CLV_OK)
+		if (hsm_key_set_enabled(w->hsm, grant(), 0, id, on, &w->err) != CLV_OK)
 			return 2;
 	}
 }
@@ -86,7 +86,7 @@ static void a_kill_while_flags_are_written_loses_no_key(void **state)
 	for (unsigned i = 0; i < kills; i++) {
 		kill_a_switching_child(w);
 		world_open(w);
-		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, true, &w->err));
+		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, true, &w->err));
 		assert_ok(w, world_unseal(w, &key, &sealed, "switched", &w->err));
 		assert_ok(w, world_unseal(w, &other, &sealed_other, "not switched", &w->err));
 		world_close(w);
@@ -125,10 +125,10 @@ static void a_key_made_before_the_kill_is_not_undone_by_old_copies(void **state)
 	struct sealed sealed;
 
 	world_token_key(w, &key);
-	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, false, &w->err));
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, false, &w->err));
 	world_token_key(w, &later);
 	world_seal(w, &later, "later", &sealed);
-	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), key.id, true, &w->err));
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, true, &w->err));
 	assert_ok(w, hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION, key.id, &w->err));
 	world_close(w);
 	world_open(w);

@@ -6,6 +6,7 @@ tests_support_raw_objects_CPPFLAGS = $(AM_CPPFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOK
 
 home_world = tests/support/home_world.c tests/support/home_world.h
 home_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
+home_kinds = tests/support/kinds.c tests/support/kinds.h
 home_verbs = tests/support/verbs.c tests/support/verbs.h
 
 test_programs += \
@@ -15,6 +16,8 @@ test_programs += \
 	tests/token/test_audit_failure \
 	tests/token/test_resources \
 	tests/token/test_crypt \
+	tests/token/test_api_kinds \
+	tests/token/test_api_inputs \
 	tests/token/test_dek \
 	tests/token/test_switch \
 	tests/token/test_history \
@@ -44,6 +47,12 @@ tests_token_test_dek_SOURCES = tests/token/test_dek.c $(home_world)
 tests_token_test_dek_CPPFLAGS = $(home_cppflags)
 tests_token_test_dek_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=policy_eval,--wrap=hsm_encrypt
 tests_token_test_dek_LDADD = $(test_libs)
+tests_token_test_api_kinds_SOURCES = tests/token/test_api_kinds.c $(home_kinds) $(home_world)
+tests_token_test_api_kinds_CPPFLAGS = $(home_cppflags)
+tests_token_test_api_kinds_LDADD = $(test_libs)
+tests_token_test_api_inputs_SOURCES = tests/token/test_api_inputs.c $(home_kinds) $(home_world)
+tests_token_test_api_inputs_CPPFLAGS = $(home_cppflags)
+tests_token_test_api_inputs_LDADD = $(test_libs)
 tests_token_test_switch_SOURCES = tests/token/test_switch.c $(home_world)
 tests_token_test_switch_CPPFLAGS = $(home_cppflags)
 tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=audit_append,--wrap=inflight_enter

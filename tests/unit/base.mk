@@ -10,9 +10,13 @@ test_programs += \
 	tests/unit/test_secret \
 	tests/unit/test_time \
 	tests/unit/test_crc32c \
+	tests/unit/test_hash \
+	tests/unit/test_pem \
 	tests/unit/test_name \
 	tests/unit/test_state \
 	tests/unit/test_algorithm \
+	tests/unit/test_labels \
+	tests/unit/test_rotation \
 	tests/unit/test_clv1 \
 	tests/unit/test_import \
 	tests/unit/test_policy \
@@ -51,6 +55,12 @@ tests_unit_test_state_LDADD = $(test_libs)
 tests_unit_test_algorithm_SOURCES = tests/unit/test_algorithm.c tests/unit/base_check.h
 tests_unit_test_algorithm_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_algorithm_LDADD = $(test_libs)
+tests_unit_test_labels_SOURCES = tests/unit/test_labels.c tests/unit/base_check.h
+tests_unit_test_labels_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_labels_LDADD = $(test_libs)
+tests_unit_test_rotation_SOURCES = tests/unit/test_rotation.c tests/unit/base_check.h
+tests_unit_test_rotation_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rotation_LDADD = $(test_libs)
 tests_unit_test_clv1_SOURCES = tests/unit/test_clv1.c tests/unit/base_check.h
 tests_unit_test_clv1_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_clv1_LDADD = $(test_libs)
@@ -63,4 +73,10 @@ tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_grant_SOURCES = tests/unit/test_grant.c tests/unit/base_check.h
 tests_unit_test_grant_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_grant_LDADD = $(test_libs)
+tests_unit_test_hash_SOURCES = tests/unit/test_hash.c tests/unit/base_check.h
+tests_unit_test_hash_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hash_LDADD = $(test_libs)
+tests_unit_test_pem_SOURCES = tests/unit/test_pem.c tests/unit/base_check.h
+tests_unit_test_pem_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_pem_LDADD = $(test_libs)
 endif

@@ -10,6 +10,7 @@ test_programs += \
 	tests/unit/test_store_import \
 	tests/unit/test_store_life \
 	tests/unit/test_store_open \
+	tests/unit/test_store_rotate \
 	tests/unit/test_store_rows
 
 tests_unit_test_audit_SOURCES = tests/unit/test_audit.c
@@ -31,6 +32,10 @@ tests_unit_test_store_life_LDADD = $(test_libs)
 tests_unit_test_store_open_SOURCES = tests/unit/test_store_open.c $(store_world)
 tests_unit_test_store_open_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_open_LDADD = $(test_libs)
+
+tests_unit_test_store_rotate_SOURCES = tests/unit/test_store_rotate.c $(store_world)
+tests_unit_test_store_rotate_CPPFLAGS = $(store_cppflags)
+tests_unit_test_store_rotate_LDADD = $(test_libs)
 
 tests_unit_test_store_rows_SOURCES = tests/unit/test_store_rows.c $(store_world)
 tests_unit_test_store_rows_CPPFLAGS = $(store_cppflags)

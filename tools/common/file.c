@@ -158,3 +158,19 @@ clv_rc kms_read_secret_file(const char *path, const char *what, size_t max,
 	*ret_secret = KMS_TAKE(secret);
 	return CLV_OK;
 }
+
+clv_rc kms_hash_file(const char *path, const char *what, struct clv_hashing *hashing,
+		     struct clv_err *err)
+{
+	KMS_AUTO_DONE(source_close)
+	struct source source = { .fd = -1, .path = path, .what = what, .max = SIZE_MAX };
+	uint8_t block[16384];
+	size_t len = sizeof block;
+
+	CLV_TRY(source_open(&source, err));
+	while (len == sizeof block) {
+		CLV_TRY(read_up_to(&source, block, sizeof block, &len, err));
+		CLV_TRY(clv_hash_add(hashing, block, len, err));
+	}
+	return CLV_OK;
+}

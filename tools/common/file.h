@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <claviger/buf.h>
+#include <claviger/hash.h>
 #include <claviger/secret.h>
 
 /*
@@ -22,6 +23,11 @@ CLV_MUST_USE clv_rc kms_read_file(const char *path, const char *what, size_t max
  * `max` <= CLV_SECRET_MAX. */
 CLV_MUST_USE clv_rc kms_read_secret_file(const char *path, const char *what, size_t max,
 					 struct clv_secret **ret_secret, struct clv_err *err);
+
+/* Adds all that a file ("-": standard input) of any size has to a digest. Errors: as
+ * kms_read_file(). */
+CLV_MUST_USE clv_rc kms_hash_file(const char *path, const char *what, struct clv_hashing *hashing,
+				  struct clv_err *err);
 
 /* Where to write. Plain data, borrowed. */
 struct kms_sink {

@@ -65,7 +65,7 @@ static void print_overview(FILE *to, const struct kms_tables *tables)
 {
 	fprintf(to, "Usage: %s COMMAND [ARGS] [OPTIONS]\n\nCommands:\n", tables->program);
 	for (size_t i = 0; tables->nouns[i] != NULL; i++)
-		fprintf(to, "  %-16s %s\n", tables->nouns[i]->name, tables->nouns[i]->help);
+		fprintf(to, "  %-18s %s\n", tables->nouns[i]->name, tables->nouns[i]->help);
 	print_common(to, tables);
 	fprintf(to, "\n`%s --version` prints the version.", tables->program);
 	fprintf(to, "\n`%s help COMMAND` says more, `%s help --all` everything; see also %s(1).\n",

@@ -37,6 +37,12 @@ extern const struct kms_tables kmsctl_tables;
 	X(import_job)                                                                              \
 	X(encrypt)                                                                                 \
 	X(decrypt)                                                                                 \
+	X(asymmetric_sign)                                                                         \
+	X(asymmetric_decrypt)                                                                      \
+	X(mac_sign)                                                                                \
+	X(mac_verify)                                                                              \
+	X(raw_encrypt)                                                                             \
+	X(raw_decrypt)                                                                             \
 	X(status)                                                                                  \
 	X(maintain)                                                                                \
 	X(token)                                                                                   \
@@ -60,6 +66,24 @@ KMSCTL_NOUNS(KMSCTL_DECLARE)
 #define OPT_KEY                                                                                    \
 	{                                                                                          \
 		"key", 0, "KEY", KMS_TEXT, 0, "key, or its full name"                              \
+	}
+#define OPT_VERSION                                                                                \
+	{                                                                                          \
+		"version", 0, "N", KMS_TEXT, 0, "version, unless a full name says it"              \
+	}
+#define OPT_AAD                                                                                    \
+	{                                                                                          \
+		"additional-authenticated-data-file", 0, "FILE", KMS_FILE, 0,                      \
+			"what the ciphertext is bound to besides"                                  \
+	}
+#define OPT_SKIP_INTEGRITY                                                                         \
+	{                                                                                          \
+		"skip-integrity-verification", 0, NULL, KMS_TEXT, 0,                               \
+			"compare no checksums on the way to the key and back"                      \
+	}
+#define OPT_FORCE                                                                                  \
+	{                                                                                          \
+		"force", 0, NULL, KMS_TEXT, 0, "show the plaintext even on a terminal"             \
 	}
 #define OPT_LIMIT                                                                                  \
 	{                                                                                          \
@@ -124,6 +148,37 @@ json_t *kms_record_token(const void *token); /* struct clv_token */
 json_t *kms_record_switch(const struct clv_switch_report *report);
 json_t *kms_record_probe(const struct clv_probe *probe);
 json_t *kms_record_status(const struct clv_status *status);
+
+json_t *kms_record_used(const struct clv_used *used);
+
+/* ---- what verbs that use a version share (data.c) */
+
+bool kms_is_std(const char *path);                                 /* "-" */
+struct clv_bytes kms_secret_view(const struct clv_secret *secret); /* borrowed from it */
+
+/* Of the options that name a file to read, ended by NULL, at most one may be standard input. */
+CLV_MUST_USE clv_rc kms_check_stdin(const struct kms_args *args, const char *const *options,
+				    struct clv_err *err);
+
+/* Reads the file that an option names; no bytes when it is not given. */
+CLV_MUST_USE clv_rc kms_read_option(const struct kms_args *args, const char *option,
+				    const char *what, size_t max, struct clv_buf *ret_buf,
+				    struct clv_err *err);
+
+/* The bytes with their checksum, unless it is not to be compared. */
+struct clv_input kms_input(const struct kms_args *args, struct clv_bytes bytes);
+
+/* Are these the bytes that the library made? Errors: CLV_E_DATA_LOSS. */
+CLV_MUST_USE clv_rc kms_check_output(const struct kms_args *args, struct clv_bytes bytes,
+				     uint32_t crc32c, struct clv_err *err);
+
+/* In JSON mode: which version did it. Not when standard output has the bytes already. */
+CLV_MUST_USE clv_rc kms_tell_used(struct kms_run *run, const char *path,
+				  const struct clv_used *used, struct clv_err *err);
+
+/* "ec-sign-p256-sha256", as gcloud spells them. Errors: CLV_E_INVALID_ARGUMENT. */
+CLV_MUST_USE clv_rc kms_read_algorithm(const struct kms_args *args, const char *text,
+				       enum clv_algorithm *ret_algorithm, struct clv_err *err);
 
 /* ---- lists (paging.c) */
 

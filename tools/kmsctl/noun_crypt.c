@@ -6,13 +6,18 @@
 #include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
 
+static const char *const encrypt_inputs[] = { "plaintext-file",
+					      "additional-authenticated-data-file", NULL };
+static const char *const decrypt_inputs[] = { "ciphertext-file",
+					      "additional-authenticated-data-file", NULL };
+
 /* What one encryption or decryption needs; ended by crypt_done(). */
 struct crypt {
 	struct kms_run *run;
 	struct kms_sink sink;
 	struct clv_buf aad;
 	struct clv_buf ciphertext;
-	char version[CLV_NAME_MAX];
+	struct clv_used used;
 };
 
 static void crypt_done(struct crypt *crypt)
@@ -21,39 +26,10 @@ static void crypt_done(struct crypt *crypt)
 	clv_buf_done(&crypt->ciphertext);
 }
 
-static bool is_std(const char *path)
-{
-	return path != NULL && strcmp(path, "-") == 0;
-}
-
-/* Two inputs cannot both be the one standard input. */
-static clv_rc check_inputs(const struct kms_args *args, const char *input, struct clv_err *err)
-{
-	if (is_std(kms_text(args, input)) &&
-	    is_std(kms_text(args, "additional-authenticated-data-file")))
-		return kms_usage(args, err, "only one input can be standard input");
-	return CLV_OK;
-}
-
 static clv_rc read_aad(struct crypt *crypt, struct clv_err *err)
 {
-	const char *path = kms_text(crypt->run->args, "additional-authenticated-data-file");
-
-	if (path == NULL)
-		return CLV_OK;
-	return kms_read_file(path, "additional authenticated data", CLV_AAD_MAX, &crypt->aad, err);
-}
-
-/* In JSON mode: which version did it. Not when standard output has the bytes already. */
-static clv_rc tell(struct crypt *crypt, struct clv_err *err)
-{
-	json_t *rec;
-
-	if (is_std(crypt->sink.path))
-		return CLV_OK;
-	rec = json_object();
-	kms_put_text(&rec, "name", crypt->version);
-	return kms_out_made(crypt->run->out, rec, err);
+	return kms_read_option(crypt->run->args, "additional-authenticated-data-file",
+			       "additional authenticated data", CLV_AAD_MAX, &crypt->aad, err);
 }
 
 /* ---- encrypt */
@@ -70,18 +46,20 @@ static clv_rc encrypt(struct kms_run *run, struct clv_err *err)
 			  .mode = 0666 & ~run->umask,
 			  .sync = true },
 	};
-	struct clv_bytes bytes;
+	struct clv_input plain, aad;
 
-	CLV_TRY(check_inputs(args, "plaintext-file", err));
+	CLV_TRY(kms_check_stdin(args, encrypt_inputs, err));
 	CLV_TRY(kms_sink_check(&crypt.sink, err));
 	CLV_TRY(read_aad(&crypt, err));
 	CLV_TRY(kms_read_secret_file(kms_text(args, "plaintext-file"), "plaintext",
 				     CLV_PLAINTEXT_MAX, &plaintext, err));
-	bytes = (struct clv_bytes){ clv_secret_bytes(plaintext), clv_secret_len(plaintext) };
-	CLV_TRY(clv_encrypt(run->ctx, NULL, run->full, bytes, clv_buf_view(&crypt.aad),
-			    &crypt.ciphertext, crypt.version, err));
+	plain = kms_input(args, kms_secret_view(plaintext));
+	aad = kms_input(args, clv_buf_view(&crypt.aad));
+	CLV_TRY(clv_encrypt_checked(run->ctx, NULL, run->full, &plain, &aad, &crypt.ciphertext,
+				    &crypt.used, err));
+	CLV_TRY(kms_check_output(args, clv_buf_view(&crypt.ciphertext), crypt.used.crc32c, err));
 	CLV_TRY(kms_sink_write(&crypt.sink, clv_buf_view(&crypt.ciphertext), err));
-	return tell(&crypt, err);
+	return kms_tell_used(run, crypt.sink.path, &crypt.used, err);
 }
 
 /* ---- decrypt */
@@ -90,13 +68,14 @@ static clv_rc decrypt_once(void *what, struct clv_err *err)
 {
 	struct crypt *crypt = what;
 	KMS_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
-	struct clv_bytes bytes;
+	const struct kms_run *run = crypt->run;
+	struct clv_input ciphertext = kms_input(run->args, clv_buf_view(&crypt->ciphertext));
+	struct clv_input aad = kms_input(run->args, clv_buf_view(&crypt->aad));
 
-	CLV_TRY(clv_decrypt(crypt->run->ctx, NULL, crypt->run->full,
-			    clv_buf_view(&crypt->ciphertext), clv_buf_view(&crypt->aad), &plaintext,
-			    crypt->version, err));
-	bytes = (struct clv_bytes){ clv_secret_bytes(plaintext), clv_secret_len(plaintext) };
-	return kms_sink_write(&crypt->sink, bytes, err);
+	CLV_TRY(clv_decrypt_checked(run->ctx, NULL, run->full, &ciphertext, &aad, &plaintext,
+				    &crypt->used, err));
+	CLV_TRY(kms_check_output(run->args, kms_secret_view(plaintext), crypt->used.crc32c, err));
+	return kms_sink_write(&crypt->sink, kms_secret_view(plaintext), err);
 }
 
 static clv_rc check_every(const struct kms_run *run, struct clv_err *err)
@@ -106,7 +85,7 @@ static clv_rc check_every(const struct kms_run *run, struct clv_err *err)
 	if (!kms_given(args, "every"))
 		return kms_given(args, "count") ? kms_usage(args, err, "--count needs --every")
 						: CLV_OK;
-	if (is_std(kms_text(args, "plaintext-file")))
+	if (kms_is_std(kms_text(args, "plaintext-file")))
 		return kms_usage(args, err,
 				 "with --every standard output is for its lines: "
 				 "--plaintext-file must be a file");
@@ -128,7 +107,7 @@ static clv_rc decrypt(struct kms_run *run, struct clv_err *err)
 	};
 
 	CLV_TRY(check_every(run, err));
-	CLV_TRY(check_inputs(args, "ciphertext-file", err));
+	CLV_TRY(kms_check_stdin(args, decrypt_inputs, err));
 	CLV_TRY(kms_sink_check(&crypt.sink, err));
 	CLV_TRY(read_aad(&crypt, err));
 	CLV_TRY(kms_read_file(kms_text(args, "ciphertext-file"), "ciphertext", CLV_CIPHERTEXT_MAX,
@@ -138,7 +117,7 @@ static clv_rc decrypt(struct kms_run *run, struct clv_err *err)
 				 (uint64_t) kms_number(args, "count", 0), decrypt_once, &crypt,
 				 err);
 	CLV_TRY(decrypt_once(&crypt, err));
-	return tell(&crypt, err);
+	return kms_tell_used(run, crypt.sink.path, &crypt.used, err);
 }
 
 /* ---- tables */
@@ -150,17 +129,6 @@ static clv_rc decrypt(struct kms_run *run, struct clv_err *err)
 #define OPT_CIPHERTEXT(text)                                                                       \
 	{                                                                                          \
 		"ciphertext-file", 0, "FILE", KMS_FILE, KMS_OPT_REQUIRED, text                     \
-	}
-#define OPT_AAD                                                                                    \
-	{                                                                                          \
-		"additional-authenticated-data-file", 0, "FILE", KMS_FILE, 0,                      \
-			"what the ciphertext is bound to besides"                                  \
-	}
-
-#define OPT_SKIP_INTEGRITY                                                                         \
-	{                                                                                          \
-		"skip-integrity-verification", 0, NULL, KMS_TEXT, 0,                               \
-			"changes nothing: there is no network to damage data"                      \
 	}
 
 static const struct kms_opt encrypt_opts[] = {
@@ -183,7 +151,7 @@ static const struct kms_opt decrypt_opts[] = {
 	OPT_PLAINTEXT("where to put the result; - is standard output"),
 	OPT_AAD,
 	OPT_SKIP_INTEGRITY,
-	{ "force", 0, NULL, KMS_TEXT, 0, "show the plaintext even on a terminal" },
+	OPT_FORCE,
 	{ "every", 0, "DURATION", KMS_DURATION, 0,
 	  "keep on decrypting; print when the outcome changes" },
 	{ "count", 0, "N", KMS_COUNT, 0, "with --every: stop after N tries" },

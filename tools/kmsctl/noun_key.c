@@ -4,25 +4,58 @@
 
 #include "tools/kmsctl/kmsctl.h"
 
-static bool says(const struct kms_args *args, const char *opt, const char *word)
+/* A word of an option, and the number that it stands for. */
+struct word {
+	const char *word;
+	int number;
+};
+
+static const struct word purposes[] = {
+	{ "encryption", CLV_PURPOSE_ENCRYPT_DECRYPT },
+	{ "raw-encryption", CLV_PURPOSE_RAW_ENCRYPT_DECRYPT },
+	{ "asymmetric-signing", CLV_PURPOSE_ASYMMETRIC_SIGN },
+	{ "asymmetric-encryption", CLV_PURPOSE_ASYMMETRIC_DECRYPT },
+	{ "mac", CLV_PURPOSE_MAC },
+	{ NULL, CLV_PURPOSE_ENCRYPT_DECRYPT },
+};
+
+static const struct word protections[] = {
+	{ "software", CLV_PROTECTION_SOFTWARE },
+	{ "hsm", CLV_PROTECTION_HSM },
+	{ NULL, CLV_PROTECTION_SOFTWARE },
+};
+
+static const struct word residencies[] = {
+	{ "wrapped", CLV_RESIDENCY_WRAPPED },
+	{ "token", CLV_RESIDENCY_TOKEN },
+	{ NULL, 0 },
+};
+
+/* The number of the word that an option has; that of the last row when it is not given. */
+static int number_of(const struct kms_args *args, const char *opt, const struct word *words)
 {
 	const char *text = kms_text(args, opt);
 
-	return text != NULL && strcmp(text, word) == 0;
+	while (words->word != NULL && (text == NULL || strcmp(text, words->word) != 0))
+		words++;
+	return words->number;
 }
 
 static clv_rc key_create(struct kms_run *run, struct clv_err *err)
 {
-	const struct clv_key_options options = {
-		.purpose = CLV_PURPOSE_ENCRYPT_DECRYPT,
-		.protection = says(run->args, "protection-level", "hsm") ? CLV_PROTECTION_HSM
-									 : CLV_PROTECTION_SOFTWARE,
-		.residency = says(run->args, "residency", "token") ? CLV_RESIDENCY_TOKEN
-								   : CLV_RESIDENCY_WRAPPED,
-		.destroy_delay = kms_number(run->args, "destroy-scheduled-duration", 0),
+	const struct kms_args *args = run->args;
+	struct clv_key_options options = {
+		.purpose = (enum clv_purpose) number_of(args, "purpose", purposes),
+		.protection =
+			(enum clv_protection) number_of(args, "protection-level", protections),
+		.residency = (enum clv_residency) number_of(args, "residency", residencies),
+		.destroy_delay = kms_number(args, "destroy-scheduled-duration", 0),
 	};
+	const char *algorithm = kms_text(args, "default-algorithm");
 	struct clv_key key;
 
+	if (algorithm != NULL)
+		CLV_TRY(kms_read_algorithm(args, algorithm, &options.algorithm, err));
 	CLV_TRY(clv_key_create(run->ctx, NULL, run->full, &options, &key, err));
 	kms_out_note(run->out, "Created key [%s].", run->name.key);
 	return kms_out_made(run->out, kms_record_key(&key), err);
@@ -97,11 +130,14 @@ static const struct kms_opt place_opts[] = {
 static const struct kms_opt create_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
-	{ "purpose", 0, "encryption", KMS_CHOICE, 0, "what for; encryption when not given" },
+	{ "purpose", 0, "encryption|raw-encryption|asymmetric-signing|asymmetric-encryption|mac",
+	  KMS_CHOICE, 0, "what for; encryption when not given" },
+	{ "default-algorithm", 0, "ALGORITHM", KMS_TEXT, 0,
+	  "of its versions; needed unless the purpose is encryption" },
 	{ "protection-level", 0, "software|hsm", KMS_CHOICE, 0,
 	  "what to call it; the key is in the token in any case" },
 	{ "residency", 0, "wrapped|token", KMS_CHOICE, 0,
-	  "wrapped in the catalogue (default), or a token object" },
+	  "wrapped in the catalogue, or a token object; wrapped if the token can" },
 	{ "destroy-scheduled-duration", 0, "DURATION", KMS_DURATION, 0,
 	  "from the order to destroy a version to its end; 30d" },
 	OPT_END,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
 
 static clv_rc version_page(struct kms_run *run, const char *after, size_t limit, void **ret_items,
@@ -32,6 +33,7 @@ static const struct kms_pager nist_pager = {
 static const struct kms_column version_columns[] = {
 	{ "NAME", "name", false },
 	{ "STATE", "state", false },
+	{ "ALGORITHM", "algorithm", false },
 	{ "SINCE", "stateTime", false },
 	{ "DESTROY_TIME", "destroyTime", false },
 	{ 0 },
@@ -41,6 +43,7 @@ static const struct kms_column nist_columns[] = {
 	{ "NAME", "name", false },
 	{ "STATE", "state", false },
 	{ "NIST_STATE", "nistState", false },
+	{ "ALGORITHM", "algorithm", false },
 	{ "SINCE", "stateTime", false },
 	{ "DESTROY_TIME", "destroyTime", false },
 	{ 0 },
@@ -167,6 +170,32 @@ static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
 	return kms_out_record(run->out, kms_record_version(&report.version), err);
 }
 
+/* ---- the public half */
+
+static clv_rc get_public_key(struct kms_run *run, struct clv_err *err)
+{
+	const char *word = kms_text(run->args, "public-key-format");
+	bool der = word != NULL && strcmp(word, "der") == 0;
+	const char *path = kms_text(run->args, "output-file");
+	struct kms_sink sink = { .path = path != NULL ? path : "-",
+				 .what = "public key",
+				 .mode = 0666 & ~run->umask,
+				 .not_to_terminal = der };
+	KMS_AUTO_DONE(clv_buf_done) struct clv_buf key = { 0 };
+	struct clv_used used;
+
+	if (run->out->format.form != KMS_FORM_TEXT && kms_is_std(sink.path))
+		return kms_usage(run->args, err,
+				 "with --format the public key needs an --output-file");
+	CLV_TRY(kms_sink_check(&sink, err));
+	CLV_TRY(clv_public_key_get(run->ctx, NULL, run->full,
+				   der ? CLV_PUBLIC_KEY_DER : CLV_PUBLIC_KEY_PEM, &key, &used,
+				   err));
+	CLV_TRY(kms_check_output(run->args, clv_buf_view(&key), used.crc32c, err));
+	CLV_TRY(kms_sink_write(&sink, clv_buf_view(&key), err));
+	return kms_tell_used(run, sink.path, &used, err);
+}
+
 #define OPT_NIST                                                                                   \
 	{                                                                                          \
 		"nist", 0, NULL, KMS_TEXT, 0, "also NIST's word for its state (SP 800-57)"         \
@@ -222,6 +251,15 @@ static const struct kms_opt import_opts[] = {
 	OPT_END,
 };
 
+static const struct kms_opt public_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	OPT_KEY,
+	{ "output-file", 0, "FILE", KMS_FILE, 0, "where to put it; standard output" },
+	{ "public-key-format", 0, "pem|der", KMS_CHOICE, 0, "in which form; pem" },
+	OPT_END,
+};
+
 static const struct kms_verb version_verbs[] = {
 	{ "create", version_create, create_opts, NULL, CLV_NAME_KEY, KMS_CHANGES,
 	  "make the next version of a key" },
@@ -229,6 +267,8 @@ static const struct kms_verb version_verbs[] = {
 	  "list the versions of a key" },
 	{ "describe", version_describe, describe_opts, "VERSION", CLV_NAME_VERSION, KMS_READS,
 	  "print a version" },
+	{ "get-public-key", get_public_key, public_opts, "VERSION", CLV_NAME_VERSION, KMS_READS,
+	  "print the public half of a key pair" },
 	{ "enable", version_enable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "let a version be used again" },
 	{ "disable", version_disable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,

@@ -121,6 +121,16 @@ json_t *kms_record_version(const void *p)
 	return rec;
 }
 
+json_t *kms_record_used(const struct clv_used *used)
+{
+	json_t *rec = json_object();
+
+	kms_put_text(&rec, "name", used->version);
+	kms_put_text(&rec, "algorithm", clv_algorithm_name(used->algorithm));
+	kms_put_text(&rec, "protectionLevel", clv_protection_name(used->protection));
+	return rec;
+}
+
 json_t *kms_record_version_nist(const void *p)
 {
 	const struct clv_version *version = p;

@@ -63,3 +63,6 @@ CREATE TABLE operation_counts (
 	version INTEGER PRIMARY KEY REFERENCES versions (row),
 	reserved INTEGER NOT NULL CHECK (reserved >= 0)
 ) STRICT;
+
+-- Versions that have done so much that their key is to be rotated (2^31). Nearly always empty.
+CREATE INDEX operation_counts_high ON operation_counts (version) WHERE reserved >= 2147483648;

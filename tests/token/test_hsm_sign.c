@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Key pairs of every kind: what they sign OpenSSL verifies, what it encrypts they decrypt. */
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+
+#include "tests/support/kind_world.h"
+
+/* How OpenSSL is told; independent of the tables of the room under test. */
+struct sign_row {
+	enum clv_algorithm algorithm;
+	size_t in_len;
+	const char *digest;
+	int padding; /* 0: not RSA */
+	int bits;
+	bool only_in_token; /* SoftHSM does not wrap these */
+};
+
+static const struct sign_row elliptic[] = {
+	{ CLV_ALG_EC_SIGN_P256_SHA256, 32, "SHA256", 0, 256, false },
+	{ CLV_ALG_EC_SIGN_P384_SHA384, 48, "SHA384", 0, 384, false },
+	{ CLV_ALG_EC_SIGN_ED25519, 100, NULL, 0, 256, true },
+};
+
+static const struct sign_row rsa_short[] = {
+	{ CLV_ALG_RSA_SIGN_PKCS1_2048_SHA256, 32, "SHA256", RSA_PKCS1_PADDING, 2048, false },
+	{ CLV_ALG_RSA_SIGN_PSS_2048_SHA256, 32, "SHA256", RSA_PKCS1_PSS_PADDING, 2048, false },
+	{ CLV_ALG_RSA_SIGN_RAW_PKCS1_2048, 77, NULL, RSA_PKCS1_PADDING, 2048, false },
+};
+
+static const struct sign_row rsa_long[] = {
+	{ CLV_ALG_RSA_SIGN_PSS_3072_SHA256, 32, "SHA256", RSA_PKCS1_PSS_PADDING, 3072, false },
+	{ CLV_ALG_RSA_SIGN_PSS_4096_SHA512, 64, "SHA512", RSA_PKCS1_PSS_PADDING, 4096, false },
+	{ CLV_ALG_RSA_SIGN_PKCS1_4096_SHA512, 64, "SHA512", RSA_PKCS1_PADDING, 4096, false },
+};
+
+static void check_signs(struct world *w, const struct sign_row *row, const struct version *version)
+{
+	uint8_t in[128], signature[HSM_SIGNATURE_MAX];
+	struct clv_bytes input = { in, row->in_len };
+	EVP_PKEY *key = version_pkey(version);
+	size_t len = 0;
+
+	assert_int_equal(EVP_PKEY_get_bits(key), row->bits);
+	EVP_PKEY_free(key);
+	fill(in, sizeof in, 11);
+	assert_ok(w, hsm_sign(w->hsm, grant(), &version->key, input, signature, &len, &w->err));
+	assert_true(evp_verifies(version, row->digest, row->padding, input,
+				 (struct clv_bytes){ signature, len }));
+	in[0] ^= 1;
+	assert_false(evp_verifies(version, row->digest, row->padding, input,
+				  (struct clv_bytes){ signature, len }));
+}
+
+static void check_rows(struct world *w, const struct sign_row *rows, size_t n, bool in_token)
+{
+	struct version version;
+
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].only_in_token && !in_token)
+			continue;
+		if (in_token)
+			version_create(w, rows[i].algorithm, &version);
+		else
+			version_generate(w, rows[i].algorithm, &version);
+		check_signs(w, &rows[i], &version);
+		hsm_key_evict(w->hsm, version.key.id);
+		check_signs(w, &rows[i], &version);
+		if (in_token)
+			assert_ok(w, hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION,
+						     version.key.id, &w->err));
+	}
+}
+
+static void wrapped_elliptic_keys_sign_what_openssl_verifies(void **state)
+{
+	check_rows(*state, elliptic, CLV_ARRAY_LEN(elliptic), false);
+}
+
+static void elliptic_keys_in_the_token_sign_what_openssl_verifies(void **state)
+{
+	struct world *w = *state;
+	unsigned before = raw_count_token_objects(w);
+
+	check_rows(w, elliptic, CLV_ARRAY_LEN(elliptic), true);
+	assert_int_equal(raw_count_token_objects(w), before); /* both halves are gone again */
+}
+
+static void wrapped_rsa_keys_sign_what_openssl_verifies(void **state)
+{
+	check_rows(*state, rsa_short, CLV_ARRAY_LEN(rsa_short), false);
+}
+
+static void rsa_keys_in_the_token_sign_what_openssl_verifies(void **state)
+{
+	check_rows(*state, rsa_short, CLV_ARRAY_LEN(rsa_short), true);
+}
+
+static void long_rsa_keys_sign_what_openssl_verifies(void **state)
+{
+	check_rows(*state, rsa_long, CLV_ARRAY_LEN(rsa_long), false);
+}
+
+static void input_of_a_wrong_length_is_not_signed(void **state)
+{
+	struct world *w = *state;
+	struct version ec, raw;
+	uint8_t in[256] = { 0 }, signature[HSM_SIGNATURE_MAX];
+	size_t len = 0;
+
+	version_generate(w, CLV_ALG_EC_SIGN_P256_SHA256, &ec);
+	version_generate(w, CLV_ALG_RSA_SIGN_RAW_PKCS1_2048, &raw);
+#define SIGN(version, n)                                                                           \
+	hsm_sign(w->hsm, grant(), &(version).key, (struct clv_bytes){ in, n }, signature, &len,    \
+		 &w->err)
+	assert_refused(w, SIGN(ec, 31), CLV_E_INVALID_ARGUMENT, "digest of 32 bytes, not 31");
+	assert_refused(w, SIGN(ec, 33), CLV_E_INVALID_ARGUMENT, "digest of 32 bytes, not 33");
+	assert_refused(w, SIGN(ec, 0), CLV_E_INVALID_ARGUMENT, "digest of 32 bytes, not 0");
+	assert_refused(w, SIGN(raw, 246), CLV_E_INVALID_ARGUMENT, "at most 245 bytes, not 246");
+	assert_ok(w, SIGN(raw, 245));
+	assert_ok(w, SIGN(raw, 0));
+#undef SIGN
+}
+
+/* ---- protections ---- */
+
+struct expected {
+	CK_ATTRIBUTE_TYPE type;
+	int wrapped, token;
+};
+
+static const struct expected signs[] = {
+	{ CKA_TOKEN, 0, 1 },
+	{ CKA_PRIVATE, 1, 1 },
+	{ CKA_SENSITIVE, 1, 1 },
+	{ CKA_EXTRACTABLE, 0, 0 },
+	{ CKA_SIGN, 1, 1 },
+	{ CKA_DECRYPT, 0, 0 },
+	{ CKA_UNWRAP, 0, 0 },
+	{ CKA_DERIVE, 0, 0 },
+	{ CKA_COPYABLE, 0, 0 },
+	{ CKA_MODIFIABLE, 0, 1 },
+	{ CKA_LOCAL, 0, 1 },
+	{ CKA_ALWAYS_SENSITIVE, 0, 1 },
+	{ CKA_NEVER_EXTRACTABLE, 0, 1 },
+};
+
+static void check_protected(struct world *w, const struct version *version, bool in_token)
+{
+	CK_SESSION_HANDLE session = raw_open(w);
+	struct hsm_pin pin = { 0 };
+	uint8_t value[64];
+	CK_ATTRIBUTE got = { CKA_VALUE, value, sizeof value };
+
+	assert_ok(w, hsm_key_pin(w->hsm, &version->key, &pin, &w->err));
+	for (size_t i = 0; i < CLV_ARRAY_LEN(signs); i++) {
+		int want = in_token ? signs[i].token : signs[i].wrapped;
+
+		if (raw_bool(w, session, pin.handle, signs[i].type) != want)
+			fail_msg("attribute 0x%lx is not %d", signs[i].type, want);
+	}
+	assert_int_equal(w->real->C_GetAttributeValue(session, pin.handle, &got, 1),
+			 CKR_ATTRIBUTE_SENSITIVE);
+	hsm_key_unpin(&pin);
+	raw_close(w, session);
+}
+
+static void private_keys_have_the_attributes_asked(void **state)
+{
+	struct world *w = *state;
+	struct version version;
+
+	version_generate(w, CLV_ALG_EC_SIGN_P256_SHA256, &version);
+	check_protected(w, &version, false);
+	version_create(w, CLV_ALG_EC_SIGN_P256_SHA256, &version);
+	check_protected(w, &version, true);
+}
+
+static void a_weakened_pair_is_destroyed_and_refused(void **state)
+{
+	static const CK_ATTRIBUTE_TYPE weak[] = { CKA_EXTRACTABLE, CKA_SENSITIVE, CKA_DECRYPT,
+						  CKA_PRIVATE };
+	struct world *w = *state;
+	unsigned before, session_before;
+	struct hsm_public public = { .len = 5 };
+	struct hsm_blob blob = { .len = 7 };
+	struct version version;
+
+	version_generate(w, CLV_ALG_EC_SIGN_P256_SHA256, &version);
+	before = raw_count_token_objects(w);
+	session_before = w->shim->session_objects();
+	for (size_t i = 0; i < CLV_ARRAY_LEN(weak); i++) {
+		uint8_t id[HSM_ID_LEN];
+
+		world_new_id(id);
+		w->shim->weaken(SHIM_C_GenerateKeyPair, weak[i]);
+		assert_refused(w,
+			       hsm_version_create(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256, id,
+						  "weak", &public, &w->err),
+			       CLV_E_UNIMPLEMENTED, "weaker than asked");
+		assert_refused(w,
+			       hsm_version_generate(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256,
+						    &w->ring, &blob, &public, &w->err),
+			       CLV_E_UNIMPLEMENTED, "weaker than asked");
+		w->shim->weaken(SHIM_C_UnwrapKey, weak[i]);
+		assert_refused(w,
+			       hsm_version_generate(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256,
+						    &w->ring, &blob, &public, &w->err),
+			       CLV_E_UNIMPLEMENTED, "weaker than asked");
+	}
+	w->shim->weaken(SHIM_C_UnwrapKey, 0);
+	assert_int_equal(blob.len, 7);
+	assert_int_equal(public.len, 5);
+	assert_int_equal(raw_count_token_objects(w), before);
+	assert_int_equal(w->shim->session_objects(), session_before);
+}
+
+static void a_damaged_blob_of_a_pair_is_data_loss(void **state)
+{
+	struct world *w = *state;
+	struct version version, other;
+	uint8_t in[32] = { 0 }, signature[HSM_SIGNATURE_MAX];
+	size_t len;
+
+	version_generate(w, CLV_ALG_EC_SIGN_P256_SHA256, &version);
+	version_generate(w, CLV_ALG_HMAC_SHA256, &other);
+	for (size_t i = 0; i < version.blob.len; i += 17) {
+		version.blob.bytes[i] ^= 1;
+		assert_refused(w,
+			       hsm_sign(w->hsm, grant(), &version.key, (struct clv_bytes){ in, 32 },
+					signature, &len, &w->err),
+			       CLV_E_DATA_LOSS, "does not unwrap");
+		version.blob.bytes[i] ^= 1;
+	}
+	/* A blob of another kind of key is whole, but it is no private key. */
+	other.key.algorithm = CLV_ALG_EC_SIGN_P256_SHA256;
+	assert_refused(w,
+		       hsm_sign(w->hsm, grant(), &other.key, (struct clv_bytes){ in, 32 },
+				signature, &len, &w->err),
+		       CLV_E_DATA_LOSS, "does not unwrap");
+}
+
+static void ed25519_is_refused_below_a_ring_with_the_reason(void **state)
+{
+	struct world *w = *state;
+	struct hsm_public public;
+	struct hsm_blob blob = { .len = 7 };
+
+	for (int i = 0; i < 2; i++)
+		assert_refused(w,
+			       hsm_version_generate(w->hsm, grant(), CLV_ALG_EC_SIGN_ED25519,
+						    &w->ring, &blob, &public, &w->err),
+			       CLV_E_UNIMPLEMENTED, "needs residency TOKEN");
+	assert_refused(w,
+		       hsm_algorithm_check(w->hsm, CLV_ALG_EC_SIGN_ED25519, CLV_RESIDENCY_WRAPPED,
+					   &w->err),
+		       CLV_E_UNIMPLEMENTED, "needs residency TOKEN");
+	assert_int_equal(blob.len, 7);
+	assert_ok(w, hsm_algorithm_check(w->hsm, CLV_ALG_EC_SIGN_ED25519, CLV_RESIDENCY_TOKEN,
+					 &w->err));
+	assert_ok(w, hsm_ping(w->hsm, &w->err));
+}
+
+static void a_disabled_pair_in_the_token_refuses_use(void **state)
+{
+	struct world *w = *state;
+	struct version version;
+	uint8_t in[32] = { 0 }, signature[HSM_SIGNATURE_MAX];
+	size_t len;
+
+	version_create(w, CLV_ALG_EC_SIGN_ED25519, &version);
+#define SIGN()                                                                                     \
+	hsm_sign(w->hsm, grant(), &version.key, (struct clv_bytes){ in, 32 }, signature, &len,     \
+		 &w->err)
+	assert_ok(w, SIGN());
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), version.key.algorithm, version.key.id,
+					 false, &w->err));
+	assert_refused(w, SIGN(), CLV_E_FAILED_PRECONDITION, "may not be used");
+	world_close(w);
+	world_open(w);
+	assert_refused(w, SIGN(), CLV_E_FAILED_PRECONDITION, "may not be used");
+	assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), version.key.algorithm, version.key.id,
+					 true, &w->err));
+	assert_ok(w, SIGN());
+#undef SIGN
+}
+
+/* ---- decryption ---- */
+
+static const struct {
+	enum clv_algorithm algorithm;
+	const char *digest;
+	size_t most; /* bytes of plaintext */
+} openers[] = {
+	{ CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA1, "SHA1", 256 - 42 },
+	{ CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, "SHA256", 256 - 66 },
+	{ CLV_ALG_RSA_DECRYPT_OAEP_4096_SHA512, "SHA512", 512 - 130 },
+};
+
+static clv_rc open_sealed(struct world *w, const struct version *version, const uint8_t *sealed,
+			  size_t len, struct clv_secret **ret_secret)
+{
+	return hsm_asymmetric_decrypt(w->hsm, grant(), &version->key,
+				      (struct clv_bytes){ sealed, len }, ret_secret, &w->err);
+}
+
+static void check_opens(struct world *w, const struct version *version, const char *digest,
+			size_t most)
+{
+	EVP_PKEY *key = version_pkey(version);
+	uint8_t text[512], sealed[512];
+	struct clv_secret *secret = NULL;
+	const size_t lens[] = { 0, 1, 32, most };
+	size_t len;
+
+	fill(text, sizeof text, 21);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(lens); i++) {
+		evp_oaep(key, digest, (struct clv_bytes){ text, lens[i] }, sealed, &len);
+		assert_ok(w, open_sealed(w, version, sealed, len, &secret));
+		assert_int_equal(clv_secret_len(secret), lens[i]);
+		assert_memory_equal(clv_secret_bytes(secret), text, lens[i]);
+		secret = clv_secret_free(secret);
+	}
+	EVP_PKEY_free(key);
+}
+
+static void what_openssl_encrypts_is_decrypted(void **state)
+{
+	struct world *w = *state;
+	struct version version;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(openers); i++) {
+		version_generate(w, openers[i].algorithm, &version);
+		check_opens(w, &version, openers[i].digest, openers[i].most);
+	}
+	version_create(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, &version);
+	check_opens(w, &version, "SHA256", 256 - 66);
+}
+
+/* Whoever only decrypts finds out as well that the token lacks the hash. */
+static void a_key_of_another_process_is_decrypted_with_at_once(void **state)
+{
+	struct world *w = *state;
+	struct version wrapped, in_token;
+
+	version_generate(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, &wrapped);
+	version_create(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, &in_token);
+	world_close(w);
+	world_open(w);
+	check_opens(w, &wrapped, "SHA256", 256 - 66);
+	world_close(w);
+	world_open(w);
+	check_opens(w, &in_token, "SHA256", 256 - 66);
+}
+
+static void a_wrong_ciphertext_is_refused_in_one_way(void **state)
+{
+	static const char text[] = "Decryption failed: the ciphertext is invalid.";
+	struct world *w = *state;
+	struct version version, other;
+	struct clv_secret *secret = NULL;
+	uint8_t sealed[513] = { 0 };
+	size_t len;
+	EVP_PKEY *key;
+
+	for (size_t i = 0; i < 2; i++) {
+		version_generate(w, openers[i].algorithm, &version);
+		version_generate(w, openers[i].algorithm, &other);
+		key = version_pkey(&version);
+		evp_oaep(key, openers[i].digest, bytes_of("text"), sealed, &len);
+		assert_refused(w, open_sealed(w, &other, sealed, len, &secret),
+			       CLV_E_INVALID_ARGUMENT, text);
+		assert_refused(w, open_sealed(w, &version, sealed, len - 1, &secret),
+			       CLV_E_INVALID_ARGUMENT, text);
+		assert_refused(w, open_sealed(w, &version, sealed, len + 1, &secret),
+			       CLV_E_INVALID_ARGUMENT, text);
+		for (size_t at = 0; at < len; at += 31) {
+			sealed[at] ^= 8;
+			assert_refused(w, open_sealed(w, &version, sealed, len, &secret),
+				       CLV_E_INVALID_ARGUMENT, text);
+			sealed[at] ^= 8;
+		}
+		evp_oaep(key, "SHA384", bytes_of("text"), sealed, &len);
+		assert_refused(w, open_sealed(w, &version, sealed, len, &secret),
+			       CLV_E_INVALID_ARGUMENT, text);
+		memset(sealed, 0xff, sizeof sealed); /* above the modulus */
+		assert_refused(w, open_sealed(w, &version, sealed, len, &secret),
+			       CLV_E_INVALID_ARGUMENT, text);
+		memset(sealed, 0, sizeof sealed);
+		assert_refused(w, open_sealed(w, &version, sealed, len, &secret),
+			       CLV_E_INVALID_ARGUMENT, text);
+		EVP_PKEY_free(key);
+		assert_null(secret);
+		assert_ok(w, hsm_ping(w->hsm, &w->err));
+	}
+}
+
+/* ---- faults ---- */
+
+static const CK_RV codes[] = { CKR_GENERAL_ERROR,          CKR_DEVICE_ERROR,
+			       CKR_SESSION_HANDLE_INVALID, CKR_KEY_HANDLE_INVALID,
+			       CKR_DEVICE_REMOVED,         CKR_USER_NOT_LOGGED_IN };
+
+static struct version fault_version;
+
+static clv_rc run_sign(struct world *w)
+{
+	uint8_t in[32] = { 1 }, signature[HSM_SIGNATURE_MAX];
+	size_t len;
+
+	return hsm_sign(w->hsm, grant(), &fault_version.key, (struct clv_bytes){ in, 32 },
+			signature, &len, &w->err);
+}
+
+static clv_rc run_generate(struct world *w)
+{
+	struct hsm_public public = { .len = 0 };
+	struct hsm_blob blob = { .len = 0 };
+	clv_rc rc = hsm_version_generate(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256, &w->ring,
+					 &blob, &public, &w->err);
+
+	assert_int_equal(rc == CLV_OK, blob.len != 0 && public.len != 0);
+	return rc;
+}
+
+static clv_rc run_create(struct world *w)
+{
+	struct hsm_public public;
+	struct clv_err err;
+	uint8_t id[HSM_ID_LEN];
+	clv_rc rc, undone;
+
+	world_new_id(id);
+	rc = hsm_version_create(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256, id, "fault", &public,
+				&w->err);
+	w->shim->heal();
+	if (rc != CLV_OK)
+		world_wait_healthy(w);
+	undone = hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION, id, &err);
+	if (undone != CLV_OK)
+		fail_msg("what a failed creation left is not destroyed: %s", err.text);
+	return rc;
+}
+
+static void check_code(struct world *w, clv_rc (*run)(struct world *w), CK_RV code)
+{
+	for (unsigned nth = 1;; nth++) {
+		clv_rc rc;
+
+		assert_in_range(nth, 1, 200);
+		world_calm(w);
+		hsm_key_evict(w->hsm, fault_version.key.id);
+		hsm_key_evict(w->hsm, w->ring.id);
+		w->shim->reset();
+		w->shim->fault(SHIM_ANY, nth, code, SHIM_ONCE);
+		rc = run(w);
+		w->shim->heal();
+		if (rc != CLV_OK && rc != CLV_E_UNAVAILABLE)
+			fail_msg("call %u failing with 0x%lx: %s: %s", nth, code, clv_rc_name(rc),
+				 w->err.text);
+		if (rc != CLV_OK) {
+			world_wait_healthy(w);
+			assert_ok(w, run(w));
+		}
+		if (w->shim->faults_given() == 0)
+			return;
+	}
+}
+
+static void any_failure_is_lived_through(void **state)
+{
+	static clv_rc (*const runs[])(struct world * w) = { run_sign, run_generate, run_create };
+	struct world *w = *state;
+	unsigned before = raw_count_token_objects(w);
+
+	version_generate(w, CLV_ALG_EC_SIGN_P256_SHA256, &fault_version);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(runs); i++) {
+		for (size_t j = 0; j < CLV_ARRAY_LEN(codes); j++)
+			check_code(w, runs[i], codes[j]);
+	}
+	assert_int_equal(raw_count_token_objects(w), before);
+	assert_in_range(w->shim->session_objects(), 0, 2); /* the ring KEK, the version */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		token_test(wrapped_elliptic_keys_sign_what_openssl_verifies),
+		token_test(elliptic_keys_in_the_token_sign_what_openssl_verifies),
+		token_test(wrapped_rsa_keys_sign_what_openssl_verifies),
+		token_test(rsa_keys_in_the_token_sign_what_openssl_verifies),
+		token_test(long_rsa_keys_sign_what_openssl_verifies),
+		token_test(input_of_a_wrong_length_is_not_signed),
+		token_test(private_keys_have_the_attributes_asked),
+		token_test(a_weakened_pair_is_destroyed_and_refused),
+		token_test(a_damaged_blob_of_a_pair_is_data_loss),
+		token_test(ed25519_is_refused_below_a_ring_with_the_reason),
+		token_test(a_disabled_pair_in_the_token_refuses_use),
+		token_test(what_openssl_encrypts_is_decrypted),
+		token_test(a_key_of_another_process_is_decrypted_with_at_once),
+		token_test(a_wrong_ciphertext_is_refused_in_one_way),
+		token_test(any_failure_is_lived_through),
+	};
+
+	return TOKEN_MAIN("hsm: key pairs of every kind", tests);
+}
