@@ -1,41 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kmsctl keys versions import: a key from a file, wrapped here or by whoever had it. */
-#include <ctype.h>
 #include <string.h>
 
 #include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
 
 #define PUBLIC_KEY_FILE_MAX 8192 /* bytes */
-
-/* gcloud's words are Cloud KMS's names in small letters, with hyphens. */
-static bool same_word(const char *word, const char *name)
-{
-	for (; *word != '\0' && *name != '\0'; word++, name++) {
-		char small = *name == '_' ? '-' : (char) tolower((unsigned char) *name);
-
-		if (*word != small)
-			return false;
-	}
-	return *word == *name;
-}
-
-static clv_rc read_algorithm(const struct kms_args *args, enum clv_algorithm *ret_algorithm,
-			     struct clv_err *err)
-{
-#define ALGORITHM(name, number) CLV_ALG_##name,
-	static const enum clv_algorithm all[] = { CLV_ALGORITHM_LIST(ALGORITHM) };
-#undef ALGORITHM
-	const char *text = kms_text(args, "algorithm");
-
-	for (size_t i = 0; i < KMS_ARRAY_LEN(all); i++) {
-		if (same_word(text, clv_algorithm_name(all[i]))) {
-			*ret_algorithm = all[i];
-			return CLV_OK;
-		}
-	}
-	return kms_usage(args, err, "`%.40s` is no algorithm that is offered here", text);
-}
 
 /* ---- the public key, which comes with the job or from a file */
 
@@ -109,7 +79,8 @@ clv_rc kms_version_import(struct kms_run *run, struct clv_err *err)
 	struct clv_version version;
 
 	CLV_TRY(check_files(run->args, err));
-	CLV_TRY(read_algorithm(run->args, &import.algorithm, err));
+	CLV_TRY(kms_read_algorithm(run->args, kms_text(run->args, "algorithm"), &import.algorithm,
+				   err));
 	CLV_TRY(kms_import_job_of(run->args, &run->name, kms_text(run->args, "import-job"), job,
 				  err));
 	CLV_TRY(get_wrapped(run, job, &wrapped, err));

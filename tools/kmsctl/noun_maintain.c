@@ -11,10 +11,12 @@ static clv_rc maintain(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(clv_maintain(run->ctx, NULL, &report, err));
 	if (report.left > 0)
 		return clv_fail(err, CLV_E_UNAVAILABLE,
-				"%" PRIu64 " destroyed, %" PRIu64 " left for the next time: %s",
-				report.destroyed, report.left, report.why);
-	kms_out_note(run->out, "Destroyed %" PRIu64 " %s.", report.destroyed,
-		     report.destroyed == 1 ? "version" : "versions");
+				"%" PRIu64 " destroyed, %" PRIu64 " rotated, %" PRIu64
+				" left for the next time: %s",
+				report.destroyed, report.rotated, report.left, report.why);
+	kms_out_note(run->out, "Destroyed %" PRIu64 " %s, rotated %" PRIu64 " %s.",
+		     report.destroyed, report.destroyed == 1 ? "version" : "versions",
+		     report.rotated, report.rotated == 1 ? "key" : "keys");
 	if (report.import_jobs_expired > 0)
 		kms_out_note(run->out, "Erased the private %s of %" PRIu64 " expired import %s.",
 			     report.import_jobs_expired == 1 ? "key" : "keys",
@@ -25,7 +27,7 @@ static clv_rc maintain(struct kms_run *run, struct clv_err *err)
 
 static const struct kms_verb maintain_verbs[] = {
 	{ NULL, maintain, NULL, NULL, KMS_NO_NAME, KMS_CHANGES,
-	  "do what is due: end versions and import jobs whose time has come" },
+	  "do what is due: end versions and import jobs, rotate keys" },
 	{ 0 },
 };
 
