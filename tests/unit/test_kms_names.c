@@ -104,7 +104,6 @@ static void import_jobs_are_beside_the_keys_of_a_ring(void **state)
 {
 	means(*state, "import-jobs describe j1 --keyring r1 --location l1 --project p1", J);
 	means(*state, "import-jobs describe " J, J);
-	means(*state, "import-job describe j1 --keyring " R, J);
 	means(*state, "import-jobs list --keyring " R, R);
 	means(*state,
 	      "keys versions import --import-job j1 --algorithm a --wrapped-key-file f --key " K,

@@ -121,8 +121,6 @@ static const struct kms_verb import_job_verbs[] = {
 	{ 0 },
 };
 
-static const char *const import_job_aliases[] = { "import-job", NULL };
-
-const struct kms_noun kms_noun_import_job = { "import-jobs", import_job_aliases,
+const struct kms_noun kms_noun_import_job = { "import-jobs", NULL,
 					      "for bringing keys that others made",
 					      import_job_verbs };
