@@ -31,8 +31,8 @@ struct clv_raw_iv {
 
 /*
  * GCM: the token makes the IV, a caller's own is refused; a tag of 16 bytes stands at the end. CBC
- * and CTR: the IV has 16 bytes, made where none is given; no AAD. CBC does not pad: the plaintext
- * is a multiple of 16 bytes. Limits are those of clv_encrypt().
+ * and CTR: the IV has 16 bytes, made where none is given; no AAD; at least one byte of plaintext.
+ * CBC does not pad: the plaintext is a multiple of 16 bytes. Limits are those of clv_encrypt().
  *
  * The ciphertext is appended to `ret_ciphertext`, an initialised clv_buf. `ret_used` may be NULL.
  */

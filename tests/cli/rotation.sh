@@ -127,6 +127,16 @@ printf 'Dear customer\n' >letter
 	gives 0 'another version' keys versions create $place --key turning
 	gives 0 'as the primary, with a label' keys update turning $place --primary-version=2 --update-labels=a=1
 	key_is 'both are there' turning '$_->{primary}{name} =~ m{/2$} && $_->{labels}{a} == 1'
+	gives 0 'a key that signs' keys create signing $place --purpose=asymmetric-signing \
+		--default-algorithm=ec-sign-p256-sha256
+	key_is 'has no primary' signing '!exists $_->{primary} && $_->{purpose} eq "ASYMMETRIC_SIGN"'
+	gives 0 'another algorithm' keys update signing $place --default-algorithm=ec-sign-p384-sha384
+	key_is 'is that of its next versions' signing '$_->{versionTemplate}{algorithm} eq "EC_SIGN_P384_SHA384"'
+	gives 2 'one that does not sign' keys update signing $place --default-algorithm=hmac-sha256
+	says 'is refused' 'HMAC_SHA256 is for purpose MAC, not for ASYMMETRIC_SIGN'
+	gives 2 'nor does a schedule' keys set-rotation-schedule signing $place --next-rotation-time=2131-01-01T00:00:00Z
+	says 'fit it' 'only keys of purpose ENCRYPT_DECRYPT can have'
+	gives 9 'nor a primary' keys set-primary-version signing $place --version=1
 	gives 4 'a version that is not there' keys update turning $place --primary-version=9 --update-labels=b=2
 	says 'is told, and what was done' 'NOT_FOUND: the key was updated, but its primary version was not: '
 	gives 2 'nothing to update' keys update turning $place

@@ -410,6 +410,8 @@ static void raw_inputs_that_an_algorithm_does_not_have_are_refused(struct home_w
 		{ CLV_ALG_AES_128_CTR, 16, 12, 0, "vector of 12 bytes: AES_128_CTR needs 16" },
 		{ CLV_ALG_AES_128_CBC, 15, 16, 0, "plaintext of 15 bytes: AES_128_CBC does not" },
 		{ CLV_ALG_AES_128_CBC, 17, 0, 0, "plaintext of 17 bytes: AES_128_CBC does not" },
+		{ CLV_ALG_AES_128_CBC, 0, 16, 0, "AES_128_CBC takes at least one byte" },
+		{ CLV_ALG_AES_128_CTR, 0, 16, 0, "AES_128_CTR takes at least one byte" },
 	};
 
 	world_open(w);

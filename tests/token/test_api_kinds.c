@@ -174,7 +174,7 @@ static void check_raw(struct home_world *w, enum clv_algorithm algorithm)
 
 	for (size_t i = 0; i < sizeof text; i++)
 		text[i] = (uint8_t) (i * 7 + i / 251);
-	for (size_t i = 0; i < CLV_ARRAY_LEN(lens); i++) {
+	for (size_t i = is_gcm(algorithm) ? 0 : 1; i < CLV_ARRAY_LEN(lens); i++) {
 		struct clv_raw in = { .text = kind_checked((struct clv_bytes){ text, lens[i] }) };
 
 		raw_there_and_back(w, algorithm, in);
@@ -497,7 +497,7 @@ static void missing_keys_and_versions_are_not_found(struct home_world *w)
 			       CLV_E_NOT_FOUND, KEY("missing"));
 		if (!verb->by_key)
 			assert_refused(w, verb->call(w, NULL, kind_key(verb->algorithm)),
-				       CLV_E_INVALID_ARGUMENT, kind_key(verb->algorithm));
+				       CLV_E_INVALID_ARGUMENT, "names a key, not a key version");
 	}
 	kind_done();
 }

@@ -222,6 +222,8 @@ static const struct {
 	{ "version_import", WRAPPED, CLV_OK, WRAPPED "/cryptoKeyVersions/3" },
 	{ "version_import", TOKEN, CLV_E_UNIMPLEMENTED, NULL },
 	{ "version_import", KEY("none"), CLV_E_NOT_FOUND, NULL },
+	{ "key_update", WRAPPED, CLV_OK, NULL },
+	{ "key_update", KEY("none"), CLV_E_NOT_FOUND, NULL },
 	{ "location_create", LOCATION, CLV_E_ALREADY_EXISTS, NULL },
 	{ "location_create", PROJECT "/locations/none", CLV_E_NOT_FOUND, NULL },
 	{ "location_create_softhsm", LOCATION, CLV_E_ALREADY_EXISTS, NULL },

@@ -166,6 +166,7 @@ static void key_that_breaks_a_rule_is_not_made(struct home_world *w)
 static void key_without_a_version_gets_a_primary_when_one_is_set(struct home_world *w)
 {
 	const struct clv_key_options options = { .purpose = CLV_PURPOSE_ENCRYPT_DECRYPT,
+						 .residency = CLV_RESIDENCY_WRAPPED,
 						 .skip_initial_version = true };
 
 	world_tokens_away(w); /* none is needed */
@@ -201,10 +202,20 @@ static void import_only_key_generates_no_version(struct home_world *w)
 static void key_of_another_purpose_has_no_primary_and_no_schedule(struct home_world *w)
 {
 	const struct clv_key_options options = { .purpose = CLV_PURPOSE_MAC,
-						 .algorithm = CLV_ALG_HMAC_SHA256,
-						 .skip_initial_version = true };
-	const struct clv_key_changes changes = { .fields = CLV_KEY_NEXT_ROTATION_TIME,
-						 .next_rotation_time = clv_time_now() + DAY };
+						 .algorithm = CLV_ALG_HMAC_SHA256 };
+	const struct {
+		struct clv_key_changes changes;
+		const char *words;
+	} table[] = {
+		{ { .fields = CLV_KEY_NEXT_ROTATION_TIME,
+		    .next_rotation_time = clv_time_now() + DAY },
+		  "MAC" },
+		{ { .fields = CLV_KEY_ALGORITHM, .algorithm = CLV_ALG_AES_256_GCM },
+		  "AES_256_GCM is for purpose RAW_ENCRYPT_DECRYPT, not for MAC" },
+	};
+	const struct clv_key_changes sha512 = { .fields = CLV_KEY_ALGORITHM,
+						.algorithm = CLV_ALG_HMAC_SHA512 };
+	struct clv_version version;
 
 	world_open(w);
 	assert_ok(w, create(w, KEY("k"), &options));
@@ -212,7 +223,14 @@ static void key_of_another_purpose_has_no_primary_and_no_schedule(struct home_wo
 	assert_int_equal(get(w, KEY("k")).algorithm, CLV_ALG_HMAC_SHA256);
 	assert_refused(w, set_primary(w, KEY("k"), 1), CLV_E_FAILED_PRECONDITION,
 		       "has purpose MAC: only keys of purpose ENCRYPT_DECRYPT");
-	assert_refused(w, update(w, KEY("k"), &changes), CLV_E_INVALID_ARGUMENT, "MAC");
+	for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++)
+		assert_refused(w, update(w, KEY("k"), &table[i].changes), CLV_E_INVALID_ARGUMENT,
+			       table[i].words);
+	assert_ok(w, update(w, KEY("k"), &sha512)); /* for versions from now on */
+	assert_ok(w, clv_version_create(w->ctx, NULL, KEY("k"), &version, &w->err));
+	assert_int_equal(version.algorithm, CLV_ALG_HMAC_SHA512);
+	assert_ok(w, clv_version_get(w->ctx, NULL, VERSION(KEY("k")), &version, &w->err));
+	assert_int_equal(version.algorithm, CLV_ALG_HMAC_SHA256);
 }
 
 /* ---- changing keys */

@@ -132,6 +132,7 @@ static const char *const update_words[] = {
 	"rotation-period",
 	"next-rotation-time",
 	"remove-rotation-schedule",
+	"default-algorithm",
 };
 
 /* The schedule as the line has it. */
@@ -207,6 +208,11 @@ static clv_rc key_update(struct kms_run *run, struct clv_err *err)
 	bool changed;
 
 	CLV_TRY(check_update(args, err));
+	if (kms_given(args, "default-algorithm")) {
+		changes.fields |= CLV_KEY_ALGORITHM;
+		CLV_TRY(kms_read_algorithm(args, kms_text(args, "default-algorithm"),
+					   &changes.algorithm, err));
+	}
 	if (kms_given(args, "remove-rotation-schedule"))
 		changes.fields |= CLV_KEY_ROTATION_PERIOD | CLV_KEY_NEXT_ROTATION_TIME;
 	if (kms_given(args, "clear-labels"))
@@ -285,6 +291,7 @@ static const struct kms_opt update_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
 	{ "primary-version", 0, "N", KMS_COUNT, 0, "encrypt with it from now on" },
+	{ "default-algorithm", 0, "ALGORITHM", KMS_TEXT, 0, "of versions made from now on" },
 	OPT_SCHEDULE,
 	{ "remove-rotation-schedule", 0, NULL, KMS_TEXT, 0, "no automatic rotation any more" },
 	{ "update-labels", 0, "KEY=VALUE,...", KMS_TEXT, 0, "labels to add, or to change" },
@@ -315,7 +322,7 @@ static const struct kms_verb key_verbs[] = {
 	{ "describe", key_describe, place_opts, "KEY", CLV_NAME_KEY, KMS_READS,
 	  "print a key and its primary version" },
 	{ "update", key_update, update_opts, "KEY", CLV_NAME_KEY, KMS_CHANGES,
-	  "change labels, rotation schedule or primary version" },
+	  "change labels, schedule, algorithm or primary version" },
 	{ "set-primary-version", key_set_primary, set_primary_opts, "KEY", CLV_NAME_KEY,
 	  KMS_CHANGES, "encrypt with another version from now on" },
 	{ "set-rotation-schedule", key_set_schedule, schedule_opts, "KEY", CLV_NAME_KEY,
