@@ -88,11 +88,17 @@ prints 'fields of one thing' "gamma	2	ENABLED" keys describe "$R/cryptoKeys/gamm
 prints 'of what was made' "Created key ring [r2].
 projects/demo/locations/global/keyRings/r2" keyrings create r2 --location global \
 	--format 'value(name)'
+prints 'a table of what is asked for' 'NAME   STATE     CREATE_TIME
+beta   DISABLED
+gamma  ENABLED' keys list --keyring "$R" --filter 'name:(beta gamma)' \
+	--format 'table(name.basename(),primary.state,primary.createTime)'
+prints 'also of one thing' 'ALGORITHM
+GOOGLE_SYMMETRIC_ENCRYPTION' keys describe "$R/cryptoKeys/beta" --format 'table(versionTemplate.algorithm)'
 prints 'a field that is not there' '' keys describe "$R/cryptoKeys/gamma" --format 'value(nothing)'
 
 # ---- refused
 
-refuses 'an unknown format' '--format: text, json or value\(FIELD,...\) is wanted, not `yaml`' \
+refuses 'an unknown format' '--format: text, json, value\(FIELD,...\) or table\(FIELD,...\) is wanted, not `yaml`' \
 	keys list --keyring "$R" --format yaml
 refuses 'half a filter' '--filter: a value is missing at the end' \
 	keys list --keyring "$R" --filter state=

@@ -37,6 +37,8 @@ void kms_out_done(struct kms_out *out)
 clv_rc kms_out_record_with(struct kms_out *out, json_t *doc, const char *field,
 			   const struct kms_column *columns, struct clv_err *err)
 {
+	if (out->format.form == KMS_FORM_TABLE && json_is_object(doc))
+		doc = json_pack("[o]", doc); /* a table of one line */
 	if (doc == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
 	json_decref(out->doc);
@@ -195,6 +197,36 @@ static void print_text(const struct kms_out *out)
 	kms_print_table(stdout, list, out->columns, kms_screen_of_stdout());
 }
 
+/* "CREATE_TIME" for "a.createTime", as gcloud titles it. */
+static void title_of(const char *field, char title[2 * KMS_FORMAT_FIELD_MAX])
+{
+	const char *dot = strrchr(field, '.');
+	size_t used = 0;
+
+	for (const char *at = dot != NULL ? dot + 1 : field; *at != '\0'; at++) {
+		bool upper = *at >= 'A' && *at <= 'Z';
+
+		if (upper && used > 0)
+			title[used++] = '_';
+		title[used++] = (char) (*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+	}
+	title[used] = '\0';
+}
+
+static void print_asked_table(const struct kms_out *out)
+{
+	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
+	char titles[KMS_FORMAT_FIELDS_MAX][2 * KMS_FORMAT_FIELD_MAX];
+	struct kms_column columns[KMS_FORMAT_FIELDS_MAX + 1] = { 0 };
+	size_t n = kms_format_fields(&out->format, fields);
+
+	for (size_t i = 0; i < n; i++) {
+		title_of(fields[i].name, titles[i]);
+		columns[i] = (struct kms_column){ titles[i], fields[i].name, fields[i].last_part };
+	}
+	kms_print_table(stdout, out->doc, columns, kms_screen_of_stdout());
+}
+
 clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
 {
 	errno = 0; /* a long text fails while it is printed, not when it is flushed */
@@ -204,6 +236,8 @@ clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
 		print_json(out);
 	else if (out->doc != NULL && out->format.form == KMS_FORM_VALUE)
 		kms_print_values(stdout, out->doc, &out->format);
+	else if (out->doc != NULL && out->format.form == KMS_FORM_TABLE)
+		print_asked_table(out);
 	else if (out->doc != NULL)
 		print_text(out);
 	CLV_TRY(flush(err));

@@ -131,8 +131,8 @@ clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 	struct listing listing = { .run = run, .pager = pager, .most = SIZE_MAX };
 	clv_rc rc;
 
-	if (kms_given(run->args, "uri") && run->out->format.form == KMS_FORM_VALUE)
-		return kms_usage(run->args, err, "--uri prints names: no --format=value(...)");
+	if (kms_given(run->args, "uri") && run->out->format.fields != NULL)
+		return kms_usage(run->args, err, "--uri prints names: no --format with fields");
 	if (expression != NULL)
 		CLV_TRY(kms_filter_parse(expression, &filter, err));
 	if (!kms_given(run->args, "sort-by"))
