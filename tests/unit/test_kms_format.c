@@ -27,7 +27,7 @@ static void prints(const char *format_text, const char *json, const char *expect
 	assert_non_null(to);
 	assert_int_equal(kms_format_parse(format_text, &format, &err), CLV_OK);
 	assert_int_equal(format.form, KMS_FORM_VALUE);
-	kms_print_values(to, doc, &format);
+	kms_print_values(to, doc, &format, true);
 	fclose(to);
 	assert_string_equal(text, expected);
 	free(text);

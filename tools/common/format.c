@@ -155,13 +155,13 @@ static void print_item(FILE *to, const json_t *item, const struct kms_format_fie
 	fputc('\n', to);
 }
 
-void kms_print_values(FILE *to, const json_t *doc, const struct kms_format *format)
+void kms_print_values(FILE *to, const json_t *doc, const struct kms_format *format, bool alone)
 {
 	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
 	size_t n = kms_format_fields(format, fields);
 
 	if (!json_is_array(doc)) {
-		print_item(to, doc, fields, n, true);
+		print_item(to, doc, fields, n, alone);
 		return;
 	}
 	for (size_t i = 0; i < json_array_size(doc); i++)

@@ -44,8 +44,8 @@ size_t kms_format_fields(const struct kms_format *format,
 
 /*
  * Prints the fields of one item, or of each item of a list. What a terminal would obey is shown as
- * '?'; ends of lines too, except in the one field of one item, which may be a PEM.
+ * '?'; ends of lines too, except in the one field of an item that is `alone`, which may be a PEM.
  */
-void kms_print_values(FILE *to, const json_t *doc, const struct kms_format *format);
+void kms_print_values(FILE *to, const json_t *doc, const struct kms_format *format, bool alone);
 
 #endif
