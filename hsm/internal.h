@@ -30,7 +30,9 @@
 enum hsm_scheme {
 	HSM_SCHEME_NONE,
 	HSM_SCHEME_WRAP,   /* wraps and unwraps other keys, by caps.wrap_mech */
-	HSM_SCHEME_IMPORT, /* unwraps by RSA-OAEP what others wrapped */
+	HSM_SCHEME_IMPORT, /* unwraps by RSA-OAEP an AES key, and that others' key material */
+	HSM_SCHEME_IMPORT_DIRECT, /* unwraps others' key material by RSA-OAEP */
+	HSM_SCHEME_TRANSPORT,     /* unwraps others' key material by RFC 5649 */
 	HSM_SCHEME_GCM,
 	HSM_SCHEME_CBC,
 	HSM_SCHEME_CTR,
@@ -555,6 +557,11 @@ bool hsm_public_verifies(const struct hsm_kind *kind, EVP_PKEY *key, struct clv_
 bool hsm_public_seal(EVP_PKEY *key, enum clv_hash hash, struct clv_bytes in, uint8_t *out,
 		     size_t *ret_len);
 
+/* A public key from its uncompressed point, owned by the caller. NULL: it is none. */
+EVP_PKEY *hsm_public_ec(const struct hsm_curve *curve, struct clv_bytes point);
+
+/* ---- recover.c ---- */
+
 /* The public half of an EC private key that does not show it, from two signatures. */
 CLV_MUST_USE clv_rc hsm_public_recover(struct hsm_session *session, const struct hsm_kind *kind,
 				       CK_OBJECT_HANDLE private, EVP_PKEY **ret_key,
@@ -568,6 +575,12 @@ CLV_MUST_USE clv_rc hsm_generate_pair(struct hsm_session *session, const struct 
 				      enum hsm_birth birth, const uint8_t *id, const char *label,
 				      CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private,
 				      struct clv_err *err);
+
+/* ---- import.c ---- */
+
+/* Wraps a known key in software for an import key, as its kind says, and unwraps it. */
+CLV_MUST_USE clv_rc hsm_import_try(struct hsm_session *session, const struct hsm_kind *kind,
+				   CK_OBJECT_HANDLE private, EVP_PKEY *public, struct clv_err *err);
 
 /* ---- version.c ---- */
 
@@ -608,6 +621,11 @@ CLV_MUST_USE clv_rc hsm_wrap_checked(struct hsm_session *session, const struct h
 				     CK_OBJECT_HANDLE parent, CK_OBJECT_HANDLE original,
 				     EVP_PKEY *public, struct hsm_blob *ret_blob,
 				     struct clv_err *err);
+
+/* hsm_generate_wrapped() as a piece of work. Session objects only: a second try leaves nothing. */
+CLV_MUST_USE clv_rc hsm_generate_below(struct hsm *hsm, const struct hsm_kind *kind,
+				       const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
+				       struct hsm_public *ret_public, struct clv_err *err);
 
 /* One C_WrapKey by the mechanism found. */
 CLV_MUST_USE clv_rc hsm_wrap(struct hsm_session *session, CK_OBJECT_HANDLE parent,

@@ -213,34 +213,42 @@ struct generate_args {
 	const struct hsm_kind *kind;
 	const struct hsm_keyref *parent;
 	struct hsm_blob *ret_blob;
+	struct hsm_public *ret_public;
 };
 
 static clv_rc generate_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin parent = { 0 };
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	struct generate_args *args = work->arg;
+	const struct generate_args *args = work->arg;
 	clv_rc rc;
 
 	CLV_TRY(hsm_require_hierarchy(hsm, err));
 	CLV_TRY(hsm_key_pin(hsm, args->parent, &parent, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	hsm_cache_bury(session);
-	rc = hsm_generate_wrapped(session, args->kind, parent.handle, args->ret_blob, NULL, err);
+	rc = hsm_generate_wrapped(session, args->kind, parent.handle, args->ret_blob,
+				  args->ret_public, err);
 	return hsm_pin_judge(&parent, rc, err);
 }
 
-/* Session objects only: a second try leaves nothing behind, so it is safe. */
+clv_rc hsm_generate_below(struct hsm *hsm, const struct hsm_kind *kind,
+			  const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
+			  struct hsm_public *ret_public, struct clv_err *err)
+{
+	struct generate_args args = { kind, parent, ret_blob, ret_public };
+	struct hsm_work work = { .run = generate_run, .arg = &args };
+
+	return hsm_work_do(hsm, &work, err);
+}
+
 clv_rc hsm_key_generate(struct hsm *hsm, const struct clv_grant *grant, enum hsm_role role,
 			const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
 			struct clv_err *err)
 {
-	struct generate_args args = { hsm_kind_get(role, 0), parent, ret_blob };
-	struct hsm_work work = { .run = generate_run, .arg = &args };
-
 	clv_grant_assert(grant);
 	assert(role == HSM_ROLE_RING_KEK || role == HSM_ROLE_VERSION);
-	return hsm_work_do(hsm, &work, err);
+	return hsm_generate_below(hsm, hsm_kind_get(role, 0), parent, ret_blob, NULL, err);
 }
 
 /* ---- token objects ---- */

@@ -357,6 +357,9 @@ clv_rc hsm_same_pair(struct hsm_session *session, const struct hsm_kind *kind,
 	switch (kind->scheme) {
 	case HSM_SCHEME_OAEP:
 		return same_opener(session, kind, private, public, err);
+	case HSM_SCHEME_IMPORT:
+	case HSM_SCHEME_IMPORT_DIRECT:
+		return hsm_import_try(session, kind, private, public, err);
 	default:
 		return same_signer(session, kind, private, public, err);
 	}

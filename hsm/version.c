@@ -183,29 +183,6 @@ clv_rc hsm_algorithm_check(struct hsm *hsm, enum clv_algorithm algorithm,
 
 /* ---- making ---- */
 
-struct generate_args {
-	const struct hsm_kind *kind;
-	const struct hsm_keyref *parent;
-	struct hsm_blob *ret_blob;
-	struct hsm_public *ret_public;
-};
-
-static clv_rc generate_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
-{
-	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin parent = { 0 };
-	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	const struct generate_args *args = work->arg;
-	clv_rc rc;
-
-	CLV_TRY(hsm_require_hierarchy(hsm, err));
-	CLV_TRY(hsm_key_pin(hsm, args->parent, &parent, err));
-	CLV_TRY(hsm_session_acquire(hsm, &session, err));
-	hsm_cache_bury(session);
-	rc = hsm_generate_wrapped(session, args->kind, parent.handle, args->ret_blob,
-				  args->ret_public, err);
-	return hsm_pin_judge(&parent, rc, err);
-}
-
 /*
  * The making of a key is a trial of its own, so that most are not tried before. But where the
  * mechanism is only found by trying, a short key finds it faster.
@@ -232,21 +209,19 @@ static clv_rc check_after(struct hsm *hsm, const struct hsm_kind *kind,
 	return refuse(hsm, kind, residency, &verdict, err);
 }
 
-/* Session objects only: a second try leaves nothing behind, so it is safe. */
 clv_rc hsm_version_generate(struct hsm *hsm, const struct clv_grant *grant,
 			    enum clv_algorithm algorithm, const struct hsm_keyref *parent,
 			    struct hsm_blob *ret_blob, struct hsm_public *ret_public,
 			    struct clv_err *err)
 {
-	struct generate_args args = { NULL, parent, ret_blob, ret_public };
-	struct hsm_work work = { .run = generate_run, .arg = &args };
+	const struct hsm_kind *kind;
 	clv_rc rc;
 
 	clv_grant_assert(grant);
-	CLV_TRY(kind_of_algorithm(algorithm, &args.kind, err));
-	CLV_TRY(check_before(hsm, args.kind, CLV_RESIDENCY_WRAPPED, err));
-	rc = hsm_work_do(hsm, &work, err);
-	return check_after(hsm, args.kind, CLV_RESIDENCY_WRAPPED, rc, err);
+	CLV_TRY(kind_of_algorithm(algorithm, &kind, err));
+	CLV_TRY(check_before(hsm, kind, CLV_RESIDENCY_WRAPPED, err));
+	rc = hsm_generate_below(hsm, kind, parent, ret_blob, ret_public, err);
+	return check_after(hsm, kind, CLV_RESIDENCY_WRAPPED, rc, err);
 }
 
 clv_rc hsm_version_create(struct hsm *hsm, const struct clv_grant *grant,

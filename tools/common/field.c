@@ -153,6 +153,22 @@ clv_rc kms_sort_check(const char *text, struct clv_err *err)
 		text);
 }
 
+bool kms_sort_has(const char *text, const char *key)
+{
+	size_t key_len = strlen(key), len;
+	const char *at = text;
+	bool falling;
+
+	while ((len = field_here(&at, &falling)) != 0) {
+		if (len >= key_len && strncmp(at, key, key_len) == 0 &&
+		    (len == key_len || at[key_len] == '.'))
+			return true;
+		at += len;
+		at += *at == ',';
+	}
+	return false;
+}
+
 /* An item, and where it was. */
 struct place {
 	json_t *item; /* borrowed */

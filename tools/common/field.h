@@ -33,6 +33,9 @@ int kms_field_compare(const char *a, const char *b, bool fold_case);
 /* Whether `text` is a list FIELD[,~FIELD...]. Errors: CLV_E_INVALID_ARGUMENT. */
 CLV_MUST_USE clv_rc kms_sort_check(const char *text, struct clv_err *err);
 
+/* Whether one of the fields of a --sort-by is `key` or a part of it. */
+bool kms_sort_has(const char *text, const char *key);
+
 /*
  * A new list of the items of `list` in the order that `text` asks for: first field first, "~" is
  * falling order, items without the field come first, and equals stay as they were. NULL: no memory.
