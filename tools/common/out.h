@@ -24,6 +24,7 @@ struct kms_column {
 struct kms_out {
 	bool json;
 	bool quiet;                       /* no notes */
+	bool with_failure;                /* doc is printed also when the command fails */
 	json_t *doc;                      /* owned; NULL: nothing (yet) */
 	const char *table_field;          /* the member of doc that is a table; NULL: doc is it */
 	const struct kms_column *columns; /* of the table; NULL: no table */

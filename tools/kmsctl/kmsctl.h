@@ -34,6 +34,7 @@ extern const struct kms_noun kms_noun_key;
 extern const struct kms_noun kms_noun_version;
 extern const struct kms_noun kms_noun_encrypt;
 extern const struct kms_noun kms_noun_decrypt;
+extern const struct kms_noun kms_noun_dek;
 extern const struct kms_noun kms_noun_maintain;
 extern const struct kms_noun kms_noun_status;
 extern const struct kms_noun kms_noun_token;
@@ -119,11 +120,14 @@ struct kms_pager {
 CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 			     const struct kms_column *columns, struct clv_err *err);
 
-/* ---- decrypt --every (every.c) */
+/* ---- decrypt --every (every.c), and other commands that end between two steps only */
 
-/* Keeps SIGINT and SIGTERM for kms_every(). Before other threads start: one of them would take
- * the signal and end the program. */
+/* Keeps SIGINT and SIGTERM for kms_every() and kms_told_to_end(). Before other threads start: one
+ * of them would take the signal and end the program. */
 void kms_every_prepare(void);
+
+/* Has one of these signals come? */
+bool kms_told_to_end(void);
 
 /*
  * Calls try_once() every `every_ns` until SIGINT or SIGTERM, or `count` times (0: no end). Prints

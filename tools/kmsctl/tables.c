@@ -3,19 +3,13 @@
 #include "tools/kmsctl/kmsctl.h"
 
 static const struct kms_noun *const nouns[] = {
-	&kms_noun_init,
-	&kms_noun_location,
-	&kms_noun_keyring,
-	&kms_noun_key,
-	&kms_noun_version,
-	&kms_noun_encrypt,
-	&kms_noun_decrypt,
-	&kms_noun_status,
-	&kms_noun_maintain,
-	&kms_noun_token,
-	&kms_noun_help,
-	&kms_noun_completion,
-	NULL,
+	&kms_noun_init,       &kms_noun_location,
+	&kms_noun_keyring,    &kms_noun_key,
+	&kms_noun_version,    &kms_noun_encrypt,
+	&kms_noun_decrypt,    &kms_noun_dek,
+	&kms_noun_status,     &kms_noun_maintain,
+	&kms_noun_token,      &kms_noun_help,
+	&kms_noun_completion, NULL,
 };
 
 static const struct kms_opt common[] = {
