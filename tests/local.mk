@@ -19,6 +19,7 @@ EXTRA_PROGRAMS += $(fuzz_programs) $(bench_programs) $(soak_programs)
 test_libs = libclaviger-testable.la $(CMOCKA_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS)
 test_scripts += tests/cli/story.sh tests/unit/run_test.sh
 test_support = \
+	tests/support/examples \
 	tests/support/fuzz.sh \
 	tests/support/lsan.supp \
 	tests/support/tap.sh \

@@ -9,8 +9,14 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/distance.c \
 	tools/common/env.c \
 	tools/common/env.h \
+	tools/common/field.c \
+	tools/common/field.h \
 	tools/common/file.c \
 	tools/common/file.h \
+	tools/common/filter.c \
+	tools/common/filter.h \
+	tools/common/format.c \
+	tools/common/format.h \
 	tools/common/help.c \
 	tools/common/help.h \
 	tools/common/opt.c \

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # The shipped kmsctl, as a user runs it.
-test_scripts += tests/cli/dek.sh tests/cli/kmsctl.sh tests/cli/life.sh
+test_scripts += tests/cli/dek.sh tests/cli/examples.sh tests/cli/gcloud.sh tests/cli/kmsctl.sh \
+	tests/cli/life.sh tests/cli/lists.sh
 EXTRA_DIST += tests/snapshots/kmsctl-help.txt

@@ -2,12 +2,16 @@
 # Each target replays its seeds in `make check`; see tests/support/fuzz.h.
 fuzz_programs += \
 	tests/fuzz/clv1_fuzz \
+	tests/fuzz/filter_fuzz \
 	tests/fuzz/name_fuzz \
 	tests/fuzz/time_fuzz
 
 tests_fuzz_clv1_fuzz_SOURCES = tests/fuzz/clv1_fuzz.c $(fuzz_support)
 tests_fuzz_clv1_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_clv1_fuzz_LDADD = $(test_libs)
+tests_fuzz_filter_fuzz_SOURCES = tests/fuzz/filter_fuzz.c $(fuzz_support)
+tests_fuzz_filter_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_filter_fuzz_LDADD = tools/libkmscommon.la $(test_libs)
 tests_fuzz_name_fuzz_SOURCES = tests/fuzz/name_fuzz.c $(fuzz_support)
 tests_fuzz_name_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_name_fuzz_LDADD = $(test_libs)
@@ -29,6 +33,17 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/clv1/magic-only \
 	tests/fuzz/seeds/clv1/magic-wrong \
 	tests/fuzz/seeds/clv1/one-byte-short \
+	tests/fuzz/seeds/filter/empty \
+	tests/fuzz/seeds/filter/list \
+	tests/fuzz/seeds/filter/mixed \
+	tests/fuzz/seeds/filter/nested \
+	tests/fuzz/seeds/filter/nested-open \
+	tests/fuzz/seeds/filter/quote-open \
+	tests/fuzz/seeds/filter/sort \
+	tests/fuzz/seeds/filter/star \
+	tests/fuzz/seeds/filter/tests \
+	tests/fuzz/seeds/filter/value \
+	tests/fuzz/seeds/filter/value-open \
 	tests/fuzz/seeds/name/control-characters \
 	tests/fuzz/seeds/name/empty \
 	tests/fuzz/seeds/name/id-63 \

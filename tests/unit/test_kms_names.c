@@ -76,6 +76,8 @@ static void ids_and_full_names_mean_the_same(void **state)
 	means(*state, "keys describe k1 --keyring " R " --location l1", K);
 	means(*state, "keys describe k1 --keyring r1 --location projects/p1/locations/l1", K);
 	means(*state, "keys describe " K " --keyring " R " --location l1 --project p1", K);
+	means(*state, "keys describe //cloudkms.googleapis.com/" K, K);
+	means(*state, "keys describe k1 --keyring https://cloudkms.googleapis.com/v1/" R, K);
 	means(*state, "version disable 12 --key " K, K "/cryptoKeyVersions/12");
 	means(*state, "version disable " K "/cryptoKeyVersions/12", K "/cryptoKeyVersions/12");
 }

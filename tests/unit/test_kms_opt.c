@@ -184,8 +184,15 @@ static void usage_errors_say_what_is_wrong_and_where_help_is(void **state)
 		{ "kmsctl keys list --limit -3", "--limit takes a number from 1" },
 		{ "kmsctl keys list --limit 99999999999999999999", "--limit takes a number" },
 		{ "kmsctl keys list --limit 3x", "--limit takes a number" },
-		{ "kmsctl status --format xml", "--format is one of text|json, not `xml`" },
-		{ "kmsctl status --format json|", "--format is one of text|json" },
+		{ "kmsctl status --format xml", "--format: text, json or value(FIELD,...) is "
+						"wanted, not `xml`" },
+		{ "kmsctl status --format json|", "--format: text, json or value" },
+		{ "kmsctl status --format value(name", "--format: in value(FIELD,...) fields" },
+		{ "kmsctl keys list --filter state=", "--filter: a value is missing at the end" },
+		{ "kmsctl keys list --sort-by ~", "--sort-by: fields like name" },
+		{ "kmsctl keys list --page-size 0", "--page-size takes a number from 1" },
+		{ "kmsctl keys describe k --filter a=b", "--filter is not an option of this" },
+		{ "kmsctl status --verbosity loud", "--verbosity is one of debug|info|" },
 		{ "kmsctl keys create k --purpose mac", "--purpose is one of encryption" },
 		{ "kmsctl encrypt --plaintext-file p", "--ciphertext-file FILE is missing" },
 		{ "kmsctl encrypt --plaintext-file= --ciphertext-file c", "--plaintext-file is "

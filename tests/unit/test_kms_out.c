@@ -54,6 +54,11 @@ static const struct kms_column columns[] = {
 	{ 0 },
 };
 
+static struct kms_screen screen(unsigned width)
+{
+	return (struct kms_screen){ .width = width };
+}
+
 static void load(struct paper *paper, const char *json)
 {
 	paper->json = json_loads(json, 0, NULL);
@@ -106,7 +111,7 @@ static void columns_are_aligned_and_no_line_ends_in_blanks(void **state)
 
 	load(paper, "[{\"name\":\"long name\",\"primary\":{\"name\":\"x/y/12\"},\"n\":5},"
 		    "{\"name\":\"b\"},{\"n\":77}]");
-	kms_print_table(paper->to, paper->json, columns, 0);
+	kms_print_table(paper->to, paper->json, columns, screen(0));
 	shows(paper, "NAME       ID  N\nlong name  12  5\nb\n               77\n");
 }
 
@@ -115,7 +120,7 @@ static void width_is_counted_in_characters(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[{\"name\":\"\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\",\"n\":1}]");
-	kms_print_table(paper->to, paper->json, columns, 0);
+	kms_print_table(paper->to, paper->json, columns, screen(0));
 	shows(paper, "NAME   ID  N\n\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9      1\n");
 }
 
@@ -124,7 +129,7 @@ static void a_table_fits_the_terminal_and_keeps_the_ends_of_names(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[{\"name\":\"projects/demo/keyRings/ring-7\",\"n\":1}]");
-	kms_print_table(paper->to, paper->json, columns, 18);
+	kms_print_table(paper->to, paper->json, columns, screen(18));
 	shows(paper, "NAME         ID  N\n..gs/ring-7      1\n");
 }
 
@@ -133,8 +138,27 @@ static void a_table_too_wide_for_any_cut_is_still_printed(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[{\"name\":\"abcdefgh\",\"n\":1}]");
-	kms_print_table(paper->to, paper->json, columns, 3);
+	kms_print_table(paper->to, paper->json, columns, screen(3));
 	shows(paper, "NAME   ID  N\n..fgh      1\n");
+}
+
+/* Only where the cell is a state, and not counted in its width. */
+static void states_have_colours_where_there_are_any(void **state)
+{
+	static const struct kms_column with_state[] = {
+		{ "STATE", "primary.state", false },
+		{ "NAME", "name", false },
+		{ 0 },
+	};
+	const struct kms_screen screen = { .colours = true };
+	struct paper *paper = *state;
+
+	load(paper, "[{\"name\":\"ENABLED\",\"primary\":{\"state\":\"ENABLED\"}},"
+		    "{\"name\":\"b\",\"primary\":{\"state\":\"DISABLED\"}},"
+		    "{\"name\":\"c\",\"primary\":{\"state\":\"OTHER\"}}]");
+	kms_print_table(paper->to, paper->json, with_state, screen);
+	shows(paper, "STATE     NAME\n\33[32mENABLED\33[0m   ENABLED\n"
+		     "\33[33mDISABLED\33[0m  b\nOTHER     c\n");
 }
 
 static void an_empty_table_has_no_titles(void **state)
@@ -142,7 +166,7 @@ static void an_empty_table_has_no_titles(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[]");
-	kms_print_table(paper->to, paper->json, columns, 0);
+	kms_print_table(paper->to, paper->json, columns, screen(0));
 	shows(paper, "");
 }
 
@@ -177,7 +201,7 @@ static void a_record_that_could_not_be_made_is_an_error(void **state)
 	json_t *rec = NULL;
 
 	(void) state;
-	kms_out_init(&out, false, false);
+	kms_out_init(&out, (struct kms_format){ KMS_FORM_TEXT, NULL }, false);
 	kms_put(&rec, "key", json_string("value"));
 	assert_null(rec);
 	assert_int_equal(kms_out_record(&out, rec, &err), CLV_E_RESOURCE_EXHAUSTED);
@@ -197,6 +221,7 @@ int main(void)
 		TEST(width_is_counted_in_characters),
 		TEST(a_table_fits_the_terminal_and_keeps_the_ends_of_names),
 		TEST(a_table_too_wide_for_any_cut_is_still_printed),
+		TEST(states_have_colours_where_there_are_any),
 		TEST(an_empty_table_has_no_titles),
 		TEST(a_key_has_the_field_names_of_cloud_kms),
 		TEST(a_record_that_could_not_be_made_is_an_error),

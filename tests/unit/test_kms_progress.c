@@ -91,15 +91,15 @@ static void quiet_and_json_show_nothing(void **state)
 	struct kms_out out;
 
 	(void) state;
-	kms_out_init(&out, false, true);
+	kms_out_init(&out, (struct kms_format){ KMS_FORM_TEXT, NULL }, true);
 	kms_progress_init(&progress, &out);
 	assert_null(progress.to);
-	kms_out_init(&out, true, false);
+	kms_out_init(&out, (struct kms_format){ KMS_FORM_JSON, NULL }, false);
 	kms_progress_init(&progress, &out);
 	assert_null(progress.to);
 	kms_progress_show(&progress, 1, 2, "text");
 	kms_progress_clear(&progress);
-	kms_out_init(&out, false, false);
+	kms_out_init(&out, (struct kms_format){ KMS_FORM_TEXT, NULL }, false);
 	kms_progress_init(&progress, &out);
 	assert_ptr_equal(progress.to, stderr);
 }

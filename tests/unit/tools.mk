@@ -5,6 +5,8 @@ test_programs += \
 	tests/unit/test_json_line \
 	tests/unit/test_kms_base64 \
 	tests/unit/test_kms_file \
+	tests/unit/test_kms_filter \
+	tests/unit/test_kms_format \
 	tests/unit/test_kms_names \
 	tests/unit/test_kms_opt \
 	tests/unit/test_kms_out \
@@ -15,6 +17,10 @@ kms_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 
 tests_unit_test_kms_file_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_file_LDADD = $(kms_test_libs)
+tests_unit_test_kms_filter_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_filter_LDADD = $(kms_test_libs)
+tests_unit_test_kms_format_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_format_LDADD = $(kms_test_libs)
 tests_unit_test_kms_names_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_names_LDADD = $(kms_test_libs)
 tests_unit_test_kms_opt_CPPFLAGS = $(kms_test_cppflags)

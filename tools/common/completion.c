@@ -85,10 +85,11 @@ static void print_values(FILE *to, const struct kms_opt *opt)
 {
 	if (opt->type == KMS_FILE)
 		fprintf(to, "\t--%s) COMPREPLY=($(compgen -f -- \"$2\")) ;;\n", opt->name);
-	if (opt->type != KMS_CHOICE)
+	if (opt->type != KMS_CHOICE && opt->type != KMS_FORMAT)
 		return;
 	fprintf(to, "\t--%s) COMPREPLY=($(compgen -W \"", opt->name);
-	for (const char *at = opt->value; *at != '\0'; at++)
+	/* "value(FIELD,...)" is offered up to its parenthesis, which the shell would not take. */
+	for (const char *at = opt->value; *at != '\0' && *at != '('; at++)
 		fputc(*at == '|' ? ' ' : *at, to);
 	fputs("\" -- \"$2\")) ;;\n", to);
 }

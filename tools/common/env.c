@@ -6,10 +6,9 @@
 #include "tools/common/env.h"
 
 static const char *const names[] = {
-	[KMS_ENV_HOME] = "CLAVIGER_HOME",
-	[KMS_ENV_PROJECT] = "CLAVIGER_PROJECT",
-	[KMS_ENV_XDG_DATA_HOME] = "XDG_DATA_HOME",
-	[KMS_ENV_USER_HOME] = "HOME",
+	[KMS_ENV_HOME] = "CLAVIGER_HOME",          [KMS_ENV_PROJECT] = "CLAVIGER_PROJECT",
+	[KMS_ENV_XDG_DATA_HOME] = "XDG_DATA_HOME", [KMS_ENV_USER_HOME] = "HOME",
+	[KMS_ENV_NO_COLOR] = "NO_COLOR",           [KMS_ENV_TERM] = "TERM",
 };
 
 const char *kms_env(enum kms_env which)

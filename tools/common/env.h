@@ -9,7 +9,14 @@
 #define KMS_PATH_MAX 4096 /* bytes, with the final NUL */
 
 /* The variables this program looks at, all of them. Never a secret: those have no variable. */
-enum kms_env { KMS_ENV_HOME, KMS_ENV_PROJECT, KMS_ENV_XDG_DATA_HOME, KMS_ENV_USER_HOME };
+enum kms_env {
+	KMS_ENV_HOME,
+	KMS_ENV_PROJECT,
+	KMS_ENV_XDG_DATA_HOME,
+	KMS_ENV_USER_HOME,
+	KMS_ENV_NO_COLOR,
+	KMS_ENV_TERM,
+};
 
 /* The value, borrowed; NULL when unset or empty. The only caller of getenv(). */
 const char *kms_env(enum kms_env which);

@@ -13,6 +13,9 @@
 #include <claviger/time.h>
 
 #include "tools/common/auto.h"
+#include "tools/common/field.h"
+#include "tools/common/filter.h"
+#include "tools/common/format.h"
 #include "tools/common/opt.h"
 
 /* ---- looking things up */
@@ -304,6 +307,40 @@ static clv_rc read_count(const struct kms_args *args, struct kms_value *value, s
 	return CLV_OK;
 }
 
+static clv_rc check_format(const char *text, struct clv_err *err)
+{
+	struct kms_format format;
+
+	return kms_format_parse(text, &format, err);
+}
+
+static clv_rc check_filter(const char *text, struct clv_err *err)
+{
+	struct kms_filter *filter;
+
+	CLV_TRY(kms_filter_parse(text, &filter, err));
+	kms_filter_free(filter);
+	return CLV_OK;
+}
+
+/* Languages of their own: read once here, so that a slip is found before anything is done. */
+static clv_rc check_language(const struct kms_args *args, const struct kms_value *value,
+			     struct clv_err *err)
+{
+	static clv_rc (*const checks[])(const char *text, struct clv_err *err) = {
+		[KMS_FORMAT] = check_format,
+		[KMS_FILTER] = check_filter,
+		[KMS_SORT] = kms_sort_check,
+	};
+	struct clv_err why;
+
+	if (value->opt->type >= KMS_ARRAY_LEN(checks) || checks[value->opt->type] == NULL)
+		return CLV_OK;
+	if (checks[value->opt->type](value->text, &why) == CLV_OK)
+		return CLV_OK;
+	return kms_usage(args, err, "--%s: %s", value->opt->name, why.text);
+}
+
 static clv_rc read_value(const struct kms_args *args, struct kms_value *value, struct clv_err *err)
 {
 	const struct kms_opt *opt = value->opt;
@@ -321,7 +358,7 @@ static clv_rc read_value(const struct kms_args *args, struct kms_value *value, s
 	    (clv_duration_parse(value->text, &value->number, err) != CLV_OK || value->number == 0))
 		return kms_usage(args, err, "--%s takes a time like 200ms or 5s, not `%.40s`",
 				 opt->name, value->text);
-	return CLV_OK;
+	return check_language(args, value, err);
 }
 
 /* Gives each value its row in this command's table, and checks it by that row. */

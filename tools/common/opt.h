@@ -20,6 +20,9 @@ enum kms_type {
 	KMS_CHOICE,   /* one of the words in `value`, which are separated by '|' */
 	KMS_COUNT,    /* a decimal number >= 1 */
 	KMS_DURATION, /* "200ms", kept in ns, > 0 */
+	KMS_FORMAT,   /* as kms_format_parse() reads it; `value` has words for completion */
+	KMS_FILTER,   /* as kms_filter_parse() reads it */
+	KMS_SORT,     /* as kms_sort_check() has it */
 };
 
 #define KMS_OPT_REQUIRED 1u

@@ -10,13 +10,18 @@
 #include <claviger/time.h>
 
 #include "tools/common/auto.h"
+#include "tools/common/env.h"
 #include "tools/common/out.h"
 
 #define NOTE_MAX 1024 /* bytes of one note, with the final NUL */
 
-void kms_out_init(struct kms_out *out, bool json, bool quiet)
+void kms_out_init(struct kms_out *out, struct kms_format format, bool quiet)
 {
-	*out = (struct kms_out){ .json = json, .quiet = quiet };
+	*out = (struct kms_out){
+		.format = format,
+		.json = format.form == KMS_FORM_JSON,
+		.quiet = quiet,
+	};
 }
 
 void kms_out_done(struct kms_out *out)
@@ -52,9 +57,14 @@ clv_rc kms_out_list(struct kms_out *out, json_t *doc, const struct kms_column *c
 	return kms_out_record_with(out, doc, NULL, columns, err);
 }
 
+clv_rc kms_out_names(struct kms_out *out, json_t *doc, struct clv_err *err)
+{
+	return kms_out_record_with(out, doc, NULL, NULL, err);
+}
+
 clv_rc kms_out_made(struct kms_out *out, json_t *doc, struct clv_err *err)
 {
-	if (out->json || doc == NULL)
+	if (out->format.form != KMS_FORM_TEXT || doc == NULL)
 		return kms_out_record(out, doc, err);
 	json_decref(doc);
 	return CLV_OK;
@@ -87,6 +97,8 @@ void kms_out_warn(struct kms_out *out, const char *fmt, ...)
 	char line[NOTE_MAX];
 	va_list ap;
 
+	if (out->no_warnings)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof line, fmt, ap);
 	va_end(ap);
@@ -152,10 +164,23 @@ static void print_json(struct kms_out *out)
 	fputc('\n', stdout);
 }
 
+/* Items of a list that are no records. */
+static void print_lines(const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		kms_show(stdout, json_string_value(json_array_get(list, i)));
+		fputc('\n', stdout);
+	}
+}
+
 static void print_text(const struct kms_out *out)
 {
 	const json_t *list = out->doc;
 
+	if (out->columns == NULL && json_is_array(list)) {
+		print_lines(list);
+		return;
+	}
 	if (out->columns == NULL || out->table_field != NULL)
 		kms_print_record(stdout, out->doc, out->table_field);
 	if (out->columns == NULL)
@@ -167,7 +192,7 @@ static void print_text(const struct kms_out *out)
 	} else if (json_array_size(list) == 0) {
 		kms_out_note(out, "Listed 0 items.");
 	}
-	kms_print_table(stdout, list, out->columns, kms_terminal_width());
+	kms_print_table(stdout, list, out->columns, kms_screen_of_stdout());
 }
 
 clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
@@ -177,6 +202,8 @@ clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
 		fputs(out->text, stdout);
 	else if (out->doc != NULL && out->json)
 		print_json(out);
+	else if (out->doc != NULL && out->format.form == KMS_FORM_VALUE)
+		kms_print_values(stdout, out->doc, &out->format);
 	else if (out->doc != NULL)
 		print_text(out);
 	CLV_TRY(flush(err));
@@ -186,11 +213,18 @@ clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
 	return CLV_OK;
 }
 
-unsigned kms_terminal_width(void)
+struct kms_screen kms_screen_of_stdout(void)
 {
+	const char *term = kms_env(KMS_ENV_TERM);
 	struct winsize size = { 0 };
 
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
-		return 0;
-	return size.ws_col;
+	if (!isatty(STDOUT_FILENO))
+		return (struct kms_screen){ 0, false };
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+		size.ws_col = 0;
+	return (struct kms_screen){
+		.width = size.ws_col,
+		.colours = kms_env(KMS_ENV_NO_COLOR) == NULL && term != NULL &&
+			   strcmp(term, "dumb") != 0,
+	};
 }

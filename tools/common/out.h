@@ -13,18 +13,22 @@
 #include <claviger/err.h>
 #include <jansson.h>
 
+#include "tools/common/format.h"
+
 /* A column of a table: where in the item its cell is. */
 struct kms_column {
 	const char *title;
-	const char *path; /* "name", "primary.state" */
+	const char *path; /* "name", "primary.state"; what ends in "state" has colours */
 	bool last_part;   /* only what follows the last '/' */
 };
 
 /* What is going to be printed. Start with kms_out_init(), end with kms_out_done(). */
 struct kms_out {
-	bool json;
+	struct kms_format format;
+	bool json;                        /* format.form is KMS_FORM_JSON */
 	bool quiet;                       /* no notes */
 	bool with_failure;                /* doc is printed also when the command fails */
+	bool no_warnings;                 /* nor warnings */
 	json_t *doc;                      /* owned; NULL: nothing (yet) */
 	const char *table_field;          /* the member of doc that is a table; NULL: doc is it */
 	const struct kms_column *columns; /* of the table; NULL: no table */
@@ -32,7 +36,8 @@ struct kms_out {
 	json_t *warnings;                 /* owned; JSON mode adds them to doc */
 };
 
-void kms_out_init(struct kms_out *out, bool json, bool quiet);
+/* What the format has is borrowed until kms_out_done(). */
+void kms_out_init(struct kms_out *out, struct kms_format format, bool quiet);
 void kms_out_done(struct kms_out *out);
 
 /*
@@ -46,13 +51,16 @@ CLV_MUST_USE clv_rc kms_out_list(struct kms_out *out, json_t *doc, const struct 
 CLV_MUST_USE clv_rc kms_out_record_with(struct kms_out *out, json_t *doc, const char *field,
 					const struct kms_column *columns, struct clv_err *err);
 
-/* What was made or switched: `doc` in JSON, nothing on standard output otherwise (see notes). */
+/* A list of texts, one a line. As kms_out_list(). */
+CLV_MUST_USE clv_rc kms_out_names(struct kms_out *out, json_t *doc, struct clv_err *err);
+
+/* What was made or switched: nothing on standard output in text (see notes), else `doc`. */
 CLV_MUST_USE clv_rc kms_out_made(struct kms_out *out, json_t *doc, struct clv_err *err);
 
 /* A result that is text in any format: help, a completion script. `text` is taken. */
 void kms_out_text(struct kms_out *out, char *text);
 
-/* A short confirmation on standard error; silent in JSON mode and with --quiet. */
+/* A short confirmation on standard error; silent in JSON mode and when quiet. */
 void kms_out_note(const struct kms_out *out, const char *fmt, ...) CLV_PRINTF(2, 3);
 
 /* A warning: on standard error, in JSON mode as a member "warnings" of the result. */
@@ -90,11 +98,18 @@ void kms_show(FILE *to, const char *text);
 /* `field: value` lines; `skip`, when not NULL, is a member to leave out. */
 void kms_print_record(FILE *to, const json_t *record, const char *skip);
 
-/* An aligned table, `width` characters wide at most where that is possible; 0: any width. */
-void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
-		     unsigned width);
+/* What a table is printed on. */
+struct kms_screen {
+	unsigned width; /* characters in a line; 0: any number */
+	bool colours;
+};
 
-/* Characters in a line of the terminal that standard output is; 0: it is none. */
-unsigned kms_terminal_width(void);
+/* That of standard output: colours only on a terminal, and not where NO_COLOR or TERM=dumb say no.
+ */
+struct kms_screen kms_screen_of_stdout(void);
+
+/* An aligned table, no wider than the screen where that is possible. */
+void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
+		     struct kms_screen screen);
 
 #endif

@@ -2,28 +2,14 @@
 /* Aligned tables that fit the terminal. Not for JSON, which has every field at full length. */
 #include <string.h>
 
+#include "tools/common/auto.h"
+#include "tools/common/field.h"
 #include "tools/common/out.h"
 
 #define COLUMNS_MAX 16
 #define CELL_MAX 512  /* bytes of one cell, with the final NUL; names have 352 */
 #define WIDTH_LEAST 5 /* a column is never cut below this */
 #define GAP 2         /* blanks between columns */
-
-/* Walks "primary.state" into the item. NULL when a member on the way is missing. */
-static const json_t *at_path(const json_t *item, const char *path)
-{
-	char key[64];
-
-	while (item != NULL && *path != '\0') {
-		size_t len = strcspn(path, ".");
-
-		snprintf(key, sizeof key, "%.*s", (int) len, path);
-		item = json_object_get(item, key);
-		path += len;
-		path += *path == '.';
-	}
-	return item;
-}
 
 /* Copies what may be shown of `text`, whole characters only; returns how many they are. */
 static unsigned show_into(char cell[CELL_MAX], const char *text)
@@ -45,7 +31,7 @@ static unsigned show_into(char cell[CELL_MAX], const char *text)
 /* The text of a cell; returns its width in characters. */
 static unsigned cell_of(const json_t *item, const struct kms_column *column, char cell[CELL_MAX])
 {
-	const json_t *value = at_path(item, column->path);
+	const json_t *value = kms_field_of(item, column->path);
 	const char *text = json_string_value(value);
 	const char *slash;
 	char number[32];
@@ -102,7 +88,8 @@ static void squeeze(unsigned widths[COLUMNS_MAX], size_t n, unsigned width)
 struct sheet {
 	FILE *to;
 	unsigned widths[COLUMNS_MAX];
-	size_t n;        /* columns */
+	size_t n; /* columns */
+	bool colours;
 	unsigned blanks; /* owed before the next cell, so that no line ends in blanks */
 };
 
@@ -119,14 +106,48 @@ static void cut(char cell[CELL_MAX], unsigned len, unsigned width)
 	memcpy(cell, kept, sizeof kept);
 }
 
-static void print_cell(struct sheet *sheet, size_t column, char cell[CELL_MAX], unsigned len)
+/* Of states: what can be used is green, what can come back yellow, what ends or is gone red. */
+static const struct {
+	const char *state;
+	const char *colour; /* SGR parameters of ECMA-48 */
+} colours[] = {
+	{ "ENABLED", "32" },       { "ACTIVE", "32" },
+	{ "DISABLED", "33" },      { "DESTROY_SCHEDULED", "31" },
+	{ "DESTROYED", "31" },     { "EXPIRED", "31" },
+	{ "IMPORT_FAILED", "31" }, { "GENERATION_FAILED", "31" },
+};
+
+static bool is_state(const struct kms_column *column)
+{
+	const char *dot = strrchr(column->path, '.');
+
+	return strcmp(dot != NULL ? dot + 1 : column->path, "state") == 0;
+}
+
+/* NULL: none. */
+static const char *colour_of(const struct sheet *sheet, const struct kms_column *column,
+			     const char *cell)
+{
+	if (!sheet->colours || !is_state(column))
+		return NULL;
+	for (size_t i = 0; i < KMS_ARRAY_LEN(colours); i++) {
+		if (strcmp(colours[i].state, cell) == 0)
+			return colours[i].colour;
+	}
+	return NULL;
+}
+
+static void print_cell(struct sheet *sheet, size_t column, char cell[CELL_MAX], unsigned len,
+		       const char *colour)
 {
 	unsigned width = sheet->widths[column];
 
 	if (len > width)
 		cut(cell, len, width);
 	if (len > 0)
-		fprintf(sheet->to, "%*s%s", (int) sheet->blanks, "", cell);
+		fprintf(sheet->to, "%*s%s%s%s%s%s", (int) sheet->blanks, "",
+			colour != NULL ? "\33[" : "", colour != NULL ? colour : "",
+			colour != NULL ? "m" : "", cell, colour != NULL ? "\33[0m" : "");
 	sheet->blanks = (len > 0 ? 0 : sheet->blanks) + GAP;
 	sheet->blanks += len < width ? width - len : 0;
 }
@@ -149,26 +170,27 @@ static void print_titles(struct sheet *sheet, const struct kms_column *columns)
 			len = sheet->widths[c];
 			cell[len] = '\0';
 		}
-		print_cell(sheet, c, cell, len);
+		print_cell(sheet, c, cell, len, NULL);
 	}
 	end_line(sheet);
 }
 
-void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns, unsigned width)
+void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
+		     struct kms_screen screen)
 {
-	struct sheet sheet = { .to = to };
+	struct sheet sheet = { .to = to, .colours = screen.colours };
 	char cell[CELL_MAX];
 
 	if (json_array_size(list) == 0)
 		return;
 	sheet.n = measure(list, columns, sheet.widths);
-	squeeze(sheet.widths, sheet.n, width);
+	squeeze(sheet.widths, sheet.n, screen.width);
 	print_titles(&sheet, columns);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		for (size_t c = 0; c < sheet.n; c++) {
 			unsigned len = cell_of(json_array_get(list, i), &columns[c], cell);
 
-			print_cell(&sheet, c, cell, len);
+			print_cell(&sheet, c, cell, len, colour_of(&sheet, &columns[c], cell));
 		}
 		end_line(&sheet);
 	}

@@ -27,19 +27,25 @@ struct kms_run {
 
 extern const struct kms_tables kmsctl_tables;
 
-extern const struct kms_noun kms_noun_init;
-extern const struct kms_noun kms_noun_location;
-extern const struct kms_noun kms_noun_keyring;
-extern const struct kms_noun kms_noun_key;
-extern const struct kms_noun kms_noun_version;
-extern const struct kms_noun kms_noun_encrypt;
-extern const struct kms_noun kms_noun_decrypt;
-extern const struct kms_noun kms_noun_dek;
-extern const struct kms_noun kms_noun_maintain;
-extern const struct kms_noun kms_noun_status;
-extern const struct kms_noun kms_noun_token;
-extern const struct kms_noun kms_noun_help;
-extern const struct kms_noun kms_noun_completion;
+/* All nouns, in the order of `kmsctl help`: kms_noun_init and so on, each in its noun_*.c. */
+#define KMSCTL_NOUNS(X)                                                                            \
+	X(init)                                                                                    \
+	X(location)                                                                                \
+	X(keyring)                                                                                 \
+	X(key)                                                                                     \
+	X(version)                                                                                 \
+	X(encrypt)                                                                                 \
+	X(decrypt)                                                                                 \
+	X(dek)                                                                                     \
+	X(status)                                                                                  \
+	X(maintain)                                                                                \
+	X(token)                                                                                   \
+	X(help)                                                                                    \
+	X(completion)
+
+#define KMSCTL_DECLARE(noun) extern const struct kms_noun kms_noun_##noun;
+KMSCTL_NOUNS(KMSCTL_DECLARE)
+#undef KMSCTL_DECLARE
 
 /* ---- rows that several tables have */
 
@@ -58,6 +64,14 @@ extern const struct kms_noun kms_noun_completion;
 #define OPT_LIMIT                                                                                  \
 	{                                                                                          \
 		"limit", 0, "N", KMS_COUNT, 0, "list at most N"                                    \
+	}
+/* What every list has; kms_list() does them. */
+#define OPT_LIST                                                                                   \
+	OPT_LIMIT, { "filter", 0, "EXPRESSION", KMS_FILTER, 0, "list what it holds for" },         \
+		{ "sort-by", 0, "FIELD,...", KMS_SORT, 0, "in this order; ~FIELD falls" },         \
+		{ "page-size", 0, "N", KMS_COUNT, 0, "ask the catalogue for N at a time" },        \
+	{                                                                                          \
+		"uri", 0, NULL, KMS_TEXT, 0, "print names only"                                    \
 	}
 #define OPT_SOFTHSM_MODULE                                                                         \
 	{                                                                                          \
@@ -116,7 +130,10 @@ struct kms_pager {
 	json_t *(*record)(const void *item);
 };
 
-/* All pages, or as many items as --limit says, handed to run->out. */
+/*
+ * All pages, or what the options of OPT_LIST leave of them, handed to run->out. As with gcloud
+ * the order of things is: --filter, --sort-by, --limit.
+ */
 CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 			     const struct kms_column *columns, struct clv_err *err);
 

@@ -98,14 +98,32 @@ static clv_rc finish(const struct kms_args *args, struct kms_out *out, struct cl
 	return rc;
 }
 
+/* Also of a line that is wrong: its error is to have the form that was asked for. */
+static struct kms_format format_of(const struct kms_args *args)
+{
+	struct kms_format format = { KMS_FORM_TEXT, NULL };
+	const char *text = kms_text(args, "format");
+	struct clv_err err;
+
+	if (text != NULL && kms_format_parse(text, &format, &err) != CLV_OK)
+		return (struct kms_format){ KMS_FORM_TEXT, NULL };
+	return format;
+}
+
+static bool is_past_warnings(const char *verbosity)
+{
+	return verbosity != NULL &&
+	       (strcmp(verbosity, "error") == 0 || strcmp(verbosity, "critical") == 0 ||
+		strcmp(verbosity, "none") == 0);
+}
+
 static clv_rc run(int argc, char **argv, struct kms_args *args, struct kms_out *out,
 		  mode_t users_umask, struct clv_err *err)
 {
 	clv_rc rc = kms_args_parse(&kmsctl_tables, argc, argv, args, err);
-	const char *format = kms_text(args, "format");
 
-	kms_out_init(out, format != NULL && strcmp(format, "json") == 0,
-		     kms_given(args, "quiet") || kms_given(args, "yes"));
+	kms_out_init(out, format_of(args), kms_given(args, "quiet") || kms_given(args, "yes"));
+	out->no_warnings = is_past_warnings(kms_text(args, "verbosity"));
 	if (rc == CLV_OK)
 		rc = run_line(args, out, users_umask, err);
 	if (rc == CLV_OK)
@@ -138,7 +156,7 @@ static int print_version(void)
 	struct clv_err err;
 	clv_rc rc;
 
-	kms_out_init(&out, false, false);
+	kms_out_init(&out, (struct kms_format){ KMS_FORM_TEXT, NULL }, false);
 	printf("kmsctl %s\n", clv_version_text());
 	rc = kms_out_finish(&out, &err);
 	if (rc != CLV_OK)

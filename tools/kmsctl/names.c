@@ -93,11 +93,29 @@ static clv_rc read_id(const struct kms_args *args, enum clv_name_kind kind, cons
 	return CLV_OK;
 }
 
+/* Names as `gcloud ... --uri` and Google's own "full resource names" have them. */
+static const char *behind_service(const char *text)
+{
+	static const char *const services[] = {
+		"//cloudkms.googleapis.com/",
+		"https://cloudkms.googleapis.com/v1/",
+	};
+
+	for (size_t i = 0; i < KMS_ARRAY_LEN(services); i++) {
+		size_t len = strlen(services[i]);
+
+		if (strncmp(text, services[i], len) == 0)
+			return text + len;
+	}
+	return text;
+}
+
 static clv_rc read_part(const struct kms_args *args, enum clv_name_kind kind, const char *text,
 			struct clv_name *into, struct clv_err *err)
 {
 	struct clv_name name;
 
+	text = behind_service(text);
 	if (strchr(text, '/') != NULL)
 		CLV_TRY(clv_name_parse_kind(text, kind, &name, err));
 	else

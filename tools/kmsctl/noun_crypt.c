@@ -110,10 +110,8 @@ static clv_rc check_every(const struct kms_run *run, struct clv_err *err)
 		return kms_usage(args, err,
 				 "with --every standard output is for its lines: "
 				 "--plaintext-file must be a file");
-	if (run->out->json)
-		return kms_usage(args, err,
-				 "--every prints lines while it runs, not one JSON "
-				 "document");
+	if (run->out->format.form != KMS_FORM_TEXT)
+		return kms_usage(args, err, "--every prints lines while it runs: no --format");
 	return CLV_OK;
 }
 
@@ -159,6 +157,12 @@ static clv_rc decrypt(struct kms_run *run, struct clv_err *err)
 			"what the ciphertext is bound to besides"                                  \
 	}
 
+#define OPT_SKIP_INTEGRITY                                                                         \
+	{                                                                                          \
+		"skip-integrity-verification", 0, NULL, KMS_TEXT, 0,                               \
+			"changes nothing: there is no network to damage data"                      \
+	}
+
 static const struct kms_opt encrypt_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
@@ -167,6 +171,7 @@ static const struct kms_opt encrypt_opts[] = {
 	OPT_PLAINTEXT("what to encrypt; - is standard input"),
 	OPT_CIPHERTEXT("where to put the result; - is standard output"),
 	OPT_AAD,
+	OPT_SKIP_INTEGRITY,
 	OPT_END,
 };
 
@@ -177,6 +182,7 @@ static const struct kms_opt decrypt_opts[] = {
 	OPT_CIPHERTEXT("what to decrypt; - is standard input"),
 	OPT_PLAINTEXT("where to put the result; - is standard output"),
 	OPT_AAD,
+	OPT_SKIP_INTEGRITY,
 	{ "force", 0, NULL, KMS_TEXT, 0, "show the plaintext even on a terminal" },
 	{ "every", 0, "DURATION", KMS_DURATION, 0,
 	  "keep on decrypting; print when the outcome changes" },

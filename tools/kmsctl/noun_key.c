@@ -124,7 +124,7 @@ static const struct kms_opt update_opts[] = {
 static const struct kms_opt list_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
-	OPT_LIMIT,
+	OPT_LIST,
 	OPT_END,
 };
 

@@ -52,7 +52,7 @@ static const struct kms_opt place_opts[] = {
 
 static const struct kms_opt list_opts[] = {
 	OPT_LOCATION,
-	OPT_LIMIT,
+	OPT_LIST,
 	OPT_END,
 };
 

@@ -95,7 +95,7 @@ static clv_rc location_random(struct kms_run *run, struct clv_err *err)
 }
 
 static const struct kms_opt list_opts[] = {
-	OPT_LIMIT,
+	OPT_LIST,
 	OPT_END,
 };
 

@@ -2,6 +2,7 @@
 /* kmsctl keys versions: the versions of a key, and the switch that each of them has. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/kmsctl/kmsctl.h"
 
@@ -131,6 +132,14 @@ static clv_rc version_enable(struct kms_run *run, struct clv_err *err)
 	return switched(run, &report, "Enabled", err);
 }
 
+/* Another of gcloud's spellings for the two. */
+static clv_rc version_update(struct kms_run *run, struct clv_err *err)
+{
+	if (strcmp(kms_text(run->args, "state"), "enabled") == 0)
+		return version_enable(run, err);
+	return version_disable(run, err);
+}
+
 /* ---- the end, which is ordered first and comes later */
 
 static clv_rc version_destroy(struct kms_run *run, struct clv_err *err)
@@ -164,7 +173,7 @@ static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
 	}
 
 static const struct kms_opt list_opts[] = {
-	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIMIT, OPT_NIST, OPT_END,
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_LIST, OPT_NIST, OPT_END,
 };
 
 static const struct kms_opt describe_opts[] = {
@@ -177,11 +186,22 @@ static const struct kms_opt create_opts[] = {
 	OPT_END,
 };
 
+#define OPT_REASON                                                                                 \
+	{                                                                                          \
+		"reason", 0, "TEXT", KMS_TEXT, 0,                                                  \
+			"why; kept with the version and in the audit log"                          \
+	}
+
 static const struct kms_opt switch_opts[] = {
+	OPT_LOCATION, OPT_KEYRING, OPT_KEY, OPT_REASON, OPT_END,
+};
+
+static const struct kms_opt update_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
 	OPT_KEY,
-	{ "reason", 0, "TEXT", KMS_TEXT, 0, "why; kept with the version and in the audit log" },
+	{ "state", 0, "enabled|disabled", KMS_CHOICE, KMS_OPT_REQUIRED, "what it is to be" },
+	OPT_REASON,
 	OPT_END,
 };
 
@@ -196,6 +216,8 @@ static const struct kms_verb version_verbs[] = {
 	  "let a version be used again" },
 	{ "disable", version_disable, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "stop every use of a version; returns when none is left" },
+	{ "update", version_update, update_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
+	  "the same as enable or disable" },
 	{ "destroy", version_destroy, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "disable a version, and destroy it when its time has come" },
 	{ "restore", version_restore, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All nouns, in the order of `kmsctl help`, and the options that every command has. */
+/* The tables of the whole program: its nouns, and the options that every command has. */
 #include "tools/kmsctl/kmsctl.h"
 
-static const struct kms_noun *const nouns[] = {
-	&kms_noun_init,       &kms_noun_location,
-	&kms_noun_keyring,    &kms_noun_key,
-	&kms_noun_version,    &kms_noun_encrypt,
-	&kms_noun_decrypt,    &kms_noun_dek,
-	&kms_noun_status,     &kms_noun_maintain,
-	&kms_noun_token,      &kms_noun_help,
-	&kms_noun_completion, NULL,
-};
+#define ADDRESS(noun) &kms_noun_##noun,
+static const struct kms_noun *const nouns[] = { KMSCTL_NOUNS(ADDRESS) NULL };
+#undef ADDRESS
 
 static const struct kms_opt common[] = {
 	{ "home", 0, "DIR", KMS_FILE, 0, "folder of the home" },
 	{ "project", 0, "PROJECT", KMS_TEXT, 0, "project, if not the home's own" },
-	{ "format", 0, "text|json", KMS_CHOICE, 0, "how to print the result" },
+	{ "format", 0, "text|json|value(FIELD,...)", KMS_FORMAT, 0, "how to print the result" },
 	{ "quiet", 'q', NULL, KMS_TEXT, 0, "ask nothing, print no confirmations" },
 	{ "yes", 0, NULL, KMS_TEXT, 0, "the same as --quiet" },
+	{ "verbosity", 0, "debug|info|warning|error|critical|none", KMS_CHOICE, 0,
+	  "from error on: no warnings" },
 	{ "allow-unlocked-memory", 0, NULL, KMS_TEXT, 0,
 	  "go on where memory for secrets cannot be locked" },
 	{ "help", 'h', NULL, KMS_TEXT, 0, "explain the command" },
