@@ -420,6 +420,23 @@ ok 'the lines are as they were so far' cmp lines lines.old
 dek rewrap 2 'lines go on' --json-lines lines --format json
 counts 'all runs together have exact counts' $OLD $NEW $BADLINES
 
+# The key is switched off while a run is at work: the run stops, and goes on when it is on again.
+for try in 1 2 3 4 5 6 7 8 9 10; do
+	pristine
+	start --folder work
+	when_at work/.kmsctl-rewrap 1000
+	switch disable 2
+	rc=0
+	wait "$job" || rc=$?
+	switch enable 2
+	if [ -e work/.kmsctl-rewrap ]; then break; fi
+	note "ended before its key was switched off (try $try)"
+done
+is 'a run whose key is switched off stops' "$rc" 9
+like 'and says why' "$(cat bg.err)" '"FAILED_PRECONDITION".*/2 is not enabled'
+dek rewrap 2 'it goes on when the key is on again' --folder work --format json
+counts 'all runs together have exact counts' $OLD $NEW $BAD
+
 # killed KIND INPUT GROWS MOST STATE BAD: kills a job again and again, each time when the file GROWS
 # has a random size up to MOST, then lets it come to its end. Where a kill came so late that the
 # state was gone, the job had ended: its counts were lost with the process that was killed.

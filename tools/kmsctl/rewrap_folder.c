@@ -95,12 +95,17 @@ static int by_name(const void *a, const void *b)
 
 static clv_rc list_names(struct folder *folder, struct clv_err *err)
 {
-	DIR *dir = fdopendir(dup(folder->fd));
+	int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 	clv_rc rc = CLV_OK;
 
-	if (dir == NULL)
-		return folder_fail(folder, errno, err);
+	if (dir == NULL) {
+		rc = folder_fail(folder, errno, err);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	for (errno = 0; rc == CLV_OK && (entry = readdir(dir)) != NULL; errno = 0) {
 		if (entry->d_name[0] != '.')
 			rc = add_name(folder, entry->d_name, err);

@@ -50,6 +50,17 @@ static clv_rc open_and_lock(struct rewrap_state *state, struct clv_err *err)
 	return CLV_OK;
 }
 
+/* The file is written through the descriptor, and read line by line. */
+static FILE *reader_of(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	FILE *in = copy >= 0 ? fdopen(copy, "r") : NULL;
+
+	if (in == NULL && copy >= 0)
+		close(copy);
+	return in;
+}
+
 clv_rc rewrap_state_open(const char *path, struct rewrap_state *ret_state, struct clv_err *err)
 {
 	struct rewrap_state state = { .fd = -1 };
@@ -63,7 +74,7 @@ clv_rc rewrap_state_open(const char *path, struct rewrap_state *ret_state, struc
 		rewrap_state_done(&state);
 		rc = open_and_lock(&state, err);
 	} while (rc == CLV_OK && !is_still_there(&state));
-	if (rc == CLV_OK && (state.in = fdopen(dup(state.fd), "r")) == NULL)
+	if (rc == CLV_OK && (state.in = reader_of(state.fd)) == NULL)
 		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the state file");
 	if (rc != CLV_OK)
 		rewrap_state_done(&state);
