@@ -8,6 +8,7 @@ man_pages = \
 	man/kmsctl-asymmetric-sign.1 \
 	man/kmsctl-completion.1 \
 	man/kmsctl-decrypt.1 \
+	man/kmsctl-dek.1 \
 	man/kmsctl-encrypt.1 \
 	man/kmsctl-help.1 \
 	man/kmsctl-import-jobs.1 \

@@ -3,6 +3,8 @@
 noinst_LTLIBRARIES += tools/libkmscommon.la
 tools_libkmscommon_la_SOURCES = \
 	tools/common/auto.h \
+	tools/common/base64.c \
+	tools/common/base64.h \
 	tools/common/completion.c \
 	tools/common/distance.c \
 	tools/common/env.c \
@@ -21,6 +23,8 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/opt.h \
 	tools/common/out.c \
 	tools/common/out.h \
+	tools/common/progress.c \
+	tools/common/progress.h \
 	tools/common/record.c \
 	tools/common/sink.c \
 	tools/common/spool.c \
@@ -34,10 +38,13 @@ tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/data.c \
 	tools/kmsctl/every.c \
 	tools/kmsctl/import.c \
+	tools/kmsctl/json_line.c \
+	tools/kmsctl/json_line.h \
 	tools/kmsctl/kmsctl.h \
 	tools/kmsctl/names.c \
 	tools/kmsctl/noun_asymmetric.c \
 	tools/kmsctl/noun_crypt.c \
+	tools/kmsctl/noun_dek.c \
 	tools/kmsctl/noun_help.c \
 	tools/kmsctl/noun_import_job.c \
 	tools/kmsctl/noun_init.c \
@@ -52,6 +59,11 @@ tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/noun_version.c \
 	tools/kmsctl/paging.c \
 	tools/kmsctl/records.c \
+	tools/kmsctl/rewrap.c \
+	tools/kmsctl/rewrap.h \
+	tools/kmsctl/rewrap_folder.c \
+	tools/kmsctl/rewrap_lines.c \
+	tools/kmsctl/rewrap_state.c \
 	tools/kmsctl/tables.c
 
 tools_libkmsctl_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)

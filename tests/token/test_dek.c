@@ -237,6 +237,7 @@ static void dek_of_another_length_is_refused(struct home_world *w)
 	}
 	assert_null(dek);
 	assert_int_equal(out.len, 0);
+	clv_buf_done(&out);
 }
 
 static void dek_opens_with_its_aad_and_key_only(struct home_world *w)
@@ -327,6 +328,7 @@ static void damage_is_seen_under_the_primary_version_too(struct home_world *w)
 		rotate(w, rotated == 0 ? WRAPPED : TOKEN);
 	}
 	clv_buf_done(&old);
+	clv_buf_done(&out);
 }
 
 static void rewrap_needs_both_versions_enabled(struct home_world *w)
@@ -354,6 +356,7 @@ static void rewrap_needs_both_versions_enabled(struct home_world *w)
 			       "/2 is not enabled, current state is: DISABLED.");
 		clv_buf_done(&old);
 	}
+	clv_buf_done(&out);
 }
 
 static void names_that_name_no_key_are_refused(struct home_world *w)
@@ -370,6 +373,7 @@ static void names_that_name_no_key_are_refused(struct home_world *w)
 	assert_refused(w, rewrap(w, WRAPPED, (struct clv_bytes){ 0 }, no_aad, &out, &report),
 		       CLV_E_INVALID_ARGUMENT, "the ciphertext is invalid");
 	clv_buf_done(&old);
+	clv_buf_done(&out);
 }
 
 /* While the new wrapping is made, the old version cannot be switched off behind it. */
@@ -460,6 +464,7 @@ static void rewrap_needs_both_permissions(struct home_world *w)
 	assert_int_equal(world_log_count(w, TO_DECRYPT, "\"outcome\":\"PERMISSION_DENIED\""), 2);
 	assert_int_equal(world_log_count(w, TO_ENCRYPT, "\"outcome\":\"PERMISSION_DENIED\""), 1);
 	clv_buf_done(&old);
+	clv_buf_done(&out);
 }
 
 int main(void)

@@ -36,6 +36,7 @@ struct kms_sink {
 	mode_t mode;          /* of a file */
 	bool sync;            /* the only copy there may be: on the disk before the answer */
 	bool not_to_terminal; /* refuse a terminal */
+	bool not_to_others;   /* refuse a standard output that is a file which others can read */
 };
 
 /*

@@ -28,6 +28,7 @@ struct kms_out {
 	struct kms_format format;
 	bool json;                        /* format.form is KMS_FORM_JSON */
 	bool quiet;                       /* no notes */
+	bool with_failure;                /* doc is printed also when the command fails */
 	bool no_warnings;                 /* nor warnings */
 	json_t *doc;                      /* owned; NULL: nothing (yet) */
 	const char *table_field;          /* the member of doc that is a table; NULL: doc is it */

@@ -43,6 +43,20 @@ static clv_rc refuse_terminal(const struct kms_sink *sink, int fd, struct clv_er
 			sink->what);
 }
 
+/* A file that a shell has made for us gets what the umask says, not the mode of the sink. */
+static clv_rc refuse_stdout(const struct kms_sink *sink, struct clv_err *err)
+{
+	struct stat st;
+
+	if (sink->not_to_others && fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (st.st_mode & 077) != 0)
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+				"the %s would go to a file that others can read; name the file "
+				"instead of -, or use --force if that is meant",
+				sink->what);
+	return refuse_terminal(sink, STDOUT_FILENO, err);
+}
+
 /* ---- looking at the target */
 
 static clv_rc look(const struct kms_sink *sink, struct target *target, struct clv_err *err)
@@ -106,7 +120,7 @@ clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err)
 	struct target target;
 
 	if (is_stdout(sink))
-		return refuse_terminal(sink, STDOUT_FILENO, err);
+		return refuse_stdout(sink, err);
 	CLV_TRY(look(sink, &target, err));
 	return target.in_place ? check_in_place(&target, err) : check_folder(&target, err);
 }
@@ -201,7 +215,7 @@ clv_rc kms_sink_write(const struct kms_sink *sink, struct clv_bytes bytes, struc
 	int errnum;
 
 	if (is_stdout(sink)) {
-		CLV_TRY(refuse_terminal(sink, STDOUT_FILENO, err));
+		CLV_TRY(refuse_stdout(sink, err));
 		errnum = write_all(STDOUT_FILENO, bytes);
 		return errnum != 0 ? sink_fail(sink, errnum, err) : CLV_OK;
 	}

@@ -59,6 +59,13 @@ static bool told_to_end(const sigset_t *ends, int64_t at_ns)
 	}
 }
 
+bool kms_told_to_end(void)
+{
+	sigset_t ends = end_signals();
+
+	return told_to_end(&ends, 0);
+}
+
 /* One line for each change of outcome: what is worth seeing is when, not how often. */
 static clv_rc note(struct tally *tally, clv_rc rc, const struct clv_err *why, struct clv_err *err)
 {

@@ -43,6 +43,7 @@ extern const struct kms_tables kmsctl_tables;
 	X(mac_verify)                                                                              \
 	X(raw_encrypt)                                                                             \
 	X(raw_decrypt)                                                                             \
+	X(dek)                                                                                     \
 	X(status)                                                                                  \
 	X(maintain)                                                                                \
 	X(token)                                                                                   \
@@ -203,11 +204,14 @@ CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 /* The verb of that name. */
 CLV_MUST_USE clv_rc kms_version_import(struct kms_run *run, struct clv_err *err);
 
-/* ---- decrypt --every (every.c) */
+/* ---- decrypt --every (every.c), and other commands that end between two steps only */
 
-/* Keeps SIGINT and SIGTERM for kms_every(). Before other threads start: one of them would take
- * the signal and end the program. */
+/* Keeps SIGINT and SIGTERM for kms_every() and kms_told_to_end(). Before other threads start: one
+ * of them would take the signal and end the program. */
 void kms_every_prepare(void);
+
+/* Has one of these signals come? */
+bool kms_told_to_end(void);
 
 /*
  * Calls try_once() every `every_ns` until SIGINT or SIGTERM, or `count` times (0: no end). Prints

@@ -53,7 +53,8 @@ static clv_rc run_verb(struct kms_run *run, struct clv_err *err)
 	KMS_AUTO(clv_ctx_free) struct clv_ctx *ctx = NULL;
 
 	CLV_TRY(kms_names_collect(run->args, &run->name, err));
-	if (kms_given(run->args, "every"))
+	if (kms_given(run->args, "every") || kms_given(run->args, "folder") ||
+	    kms_given(run->args, "json-lines"))
 		kms_every_prepare();
 	if (run->args->verb->effect != KMS_ALONE) {
 		CLV_TRY(clv_ctx_open(&options, &ctx, err));
@@ -126,7 +127,13 @@ static clv_rc run(int argc, char **argv, struct kms_args *args, struct kms_out *
 	if (rc == CLV_OK)
 		rc = run_line(args, out, users_umask, err);
 	if (rc == CLV_OK)
-		rc = finish(args, out, err);
+		return finish(args, out, err);
+	if (out->with_failure) {
+		struct clv_err why;
+		clv_rc print_rc = finish(args, out, &why);
+
+		(void) print_rc; /* the command has failed anyhow, and that is what is told */
+	}
 	return rc;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kmsctl locations: where keys may live, and which token serves each place. */
+#include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
 
 static clv_rc location_page(struct kms_run *run, const char *after, size_t limit, void **ret_items,
@@ -76,6 +77,23 @@ static clv_rc location_describe(struct kms_run *run, struct clv_err *err)
 	return kms_out_record(run->out, rec, err);
 }
 
+static clv_rc location_random(struct kms_run *run, struct clv_err *err)
+{
+	const struct kms_args *args = run->args;
+	const struct kms_sink sink = { .path = kms_text(args, "output-file"),
+				       .what = "random data",
+				       .mode = 0600,
+				       .not_to_terminal = !kms_given(args, "force"),
+				       .not_to_others = !kms_given(args, "force") };
+	KMS_AUTO(clv_secret_free) struct clv_secret *bytes = NULL;
+
+	CLV_TRY(kms_sink_check(&sink, err));
+	CLV_TRY(clv_random_bytes(run->ctx, NULL, run->full, (size_t) kms_number(args, "length", 0),
+				 &bytes, err));
+	return kms_sink_write(
+		&sink, (struct clv_bytes){ clv_secret_bytes(bytes), clv_secret_len(bytes) }, err);
+}
+
 static const struct kms_opt list_opts[] = {
 	OPT_LIST,
 	OPT_END,
@@ -89,6 +107,14 @@ static const struct kms_opt create_opts[] = {
 	OPT_END,
 };
 
+static const struct kms_opt random_opts[] = {
+	{ "length", 0, "N", KMS_COUNT, KMS_OPT_REQUIRED, "bytes, 8 to 1024" },
+	{ "output-file", 0, "FILE", KMS_FILE, KMS_OPT_REQUIRED,
+	  "where to put them; - is standard output" },
+	{ "force", 0, NULL, KMS_TEXT, 0, "show them even on a terminal" },
+	OPT_END,
+};
+
 static const struct kms_verb location_verbs[] = {
 	{ "list", location_list, list_opts, NULL, CLV_NAME_PROJECT, KMS_READS,
 	  "list the locations of the home" },
@@ -96,6 +122,8 @@ static const struct kms_verb location_verbs[] = {
 	  "make a location served by a token" },
 	{ "describe", location_describe, NULL, "LOCATION", CLV_NAME_LOCATION, KMS_READS,
 	  "print a location and its tokens" },
+	{ "generate-random-bytes", location_random, random_opts, "LOCATION", CLV_NAME_LOCATION,
+	  KMS_READS, "draw random bytes from the token of a location" },
 	{ 0 },
 };
 

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bulk rewrap of JSON lines, each with a wrapped DEK in one member. The lines go, in their order,
+ * to a new file beside the old one, which takes its name when all are there. So the new file itself
+ * tells how far a killed run came; the state file tells which of its lines are copies because they
+ * failed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <claviger/crc32c.h>
+
+#include "tools/common/base64.h"
+#include "tools/common/file.h"
+#include "tools/kmsctl/json_line.h"
+#include "tools/kmsctl/rewrap.h"
+
+#define MEMBER "wrapped_dek"
+
+/* A file read line by line. */
+struct source {
+	FILE *file;
+	struct clv_buf line; /* with its newline, which the last one may lack */
+	uint64_t number;     /* of the line, from 1 */
+	uint64_t bytes;      /* up to its end */
+	uint32_t crc32c;     /* likewise */
+};
+
+struct lines {
+	struct rewrap *job;
+	const char *given;   /* the name as given */
+	char path[PATH_MAX]; /* symbolic links followed */
+	char new_path[PATH_MAX];
+	struct stat st; /* when it was opened */
+	struct source old;
+	int new_fd;
+	uint64_t end_bytes; /* of the old file, as first read */
+	uint32_t end_crc32c;
+	uint64_t new_bytes; /* of the new file, so far */
+	uint32_t new_crc32c;
+};
+
+static void lines_close(struct lines *lines)
+{
+	if (lines->old.file != NULL)
+		fclose(lines->old.file);
+	clv_buf_done(&lines->old.line);
+	if (lines->new_fd >= 0)
+		close(lines->new_fd);
+}
+
+static clv_rc old_fail(const struct lines *lines, int errnum, struct clv_err *err)
+{
+	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot read %.200s", lines->given);
+}
+
+static clv_rc new_fail(const struct lines *lines, int errnum, struct clv_err *err)
+{
+	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot write %.200s",
+			      lines->new_path);
+}
+
+/* ---- reading lines */
+
+/* The next line; *ret_there is false at the end. A line that is too long is cut: it is refused. */
+static clv_rc next(struct source *source, bool *ret_there, struct clv_err *err)
+{
+	int c = 0;
+
+	source->line.len = 0;
+	CLV_TRY(clv_buf_reserve(&source->line, 1024, err));
+	while (c != '\n' && source->line.len <= JSON_LINE_MAX &&
+	       (c = getc_unlocked(source->file)) != EOF) {
+		if (source->line.len == source->line.cap)
+			CLV_TRY(clv_buf_reserve(&source->line, source->line.cap, err));
+		source->line.data[source->line.len++] = (uint8_t) c;
+	}
+	*ret_there = source->line.len > 0;
+	source->number += *ret_there;
+	source->bytes += source->line.len;
+	source->crc32c = clv_crc32c(source->crc32c, source->line.data, source->line.len);
+	return CLV_OK;
+}
+
+static void rewind_source(struct source *source)
+{
+	rewind(source->file);
+	source->number = source->bytes = 0;
+	source->crc32c = 0;
+}
+
+static bool ends_with_newline(const struct clv_buf *line)
+{
+	return line->len > 0 && line->data[line->len - 1] == '\n';
+}
+
+/* Every line must be what we can work on, before anything is done: most likely it is all of them
+ * or none. */
+static clv_rc check_all(struct lines *lines, struct clv_err *err)
+{
+	struct source *old = &lines->old;
+	bool there;
+
+	CLV_TRY(next(old, &there, err));
+	while (there) {
+		KMS_AUTO_DONE(json_line_done) struct json_line line = { 0 };
+		struct clv_err why;
+		clv_rc rc = json_line_parse(clv_buf_view(&old->line), MEMBER, &line, &why);
+
+		if (rc != CLV_OK)
+			return clv_fail(err, rc, "line %ju of %.200s: %.200s",
+					(uintmax_t) old->number, lines->given, why.text);
+		CLV_TRY(next(old, &there, err));
+	}
+	if (ferror(old->file))
+		return old_fail(lines, errno, err);
+	lines->job->counts.total = old->number;
+	lines->end_bytes = old->bytes;
+	lines->end_crc32c = old->crc32c;
+	rewind_source(old);
+	return CLV_OK;
+}
+
+/* ---- going on where a killed run was */
+
+static bool same_line(const struct clv_buf *a, const struct clv_buf *b)
+{
+	return a->len == b->len &&
+	       strncmp((const char *) a->data, (const char *) b->data, a->len) == 0;
+}
+
+/* Counts a line that an earlier run copied or rewrapped; true: `failed` is its entry. */
+static bool recount(struct lines *lines, const struct source *new,
+		    const struct rewrap_entry *failed)
+{
+	const struct clv_err why = { .text = "it failed in the run before" };
+	bool did_fail = failed->number == new->number;
+	enum rewrap_outcome outcome = REWRAP_NEW;
+	char name[32];
+
+	if (did_fail)
+		outcome = REWRAP_BAD;
+	else if (same_line(&lines->old.line, &new->line))
+		outcome = REWRAP_SAME;
+	snprintf(name, sizeof name, "line %ju", (uintmax_t) new->number);
+	rewrap_count(lines->job, outcome, name, failed->rc, &why);
+	lines->new_bytes = new->bytes;
+	lines->new_crc32c = new->crc32c;
+	return did_fail;
+}
+
+/* Takes over the whole lines of the new file, and leaves the old one at the first line to do. What
+ * was noted as failed behind it had not been written yet: it is done again. */
+static clv_rc take_over(struct lines *lines, struct source *new, struct clv_err *err)
+{
+	struct rewrap_state *state = &lines->job->state;
+	struct rewrap_entry failed = { 0 };
+	bool more, there;
+
+	CLV_TRY(rewrap_state_next(state, &failed, &more, err));
+	CLV_TRY(next(new, &there, err));
+	while (there && ends_with_newline(&new->line)) {
+		CLV_TRY(next(&lines->old, &there, err));
+		if (!there)
+			return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+					"%.150s does not fit the file: move it away",
+					lines->new_path);
+		if (recount(lines, new, &failed)) {
+			failed.number = 0; /* there may be no next one */
+			CLV_TRY(rewrap_state_next(state, &failed, &more, err));
+		}
+		CLV_TRY(next(new, &there, err));
+	}
+	return rewrap_state_cut(state, failed.at, err);
+}
+
+static clv_rc go_on(struct lines *lines, struct clv_err *err)
+{
+	struct source new = { .file = fopen(lines->new_path, "re") };
+	clv_rc rc;
+
+	if (new.file == NULL)
+		return new_fail(lines, errno, err);
+	rc = take_over(lines, &new, err);
+	fclose(new.file);
+	clv_buf_done(&new.line);
+	CLV_TRY(rc);
+	if (ftruncate(lines->new_fd, (off_t) lines->new_bytes) != 0)
+		return new_fail(lines, errno, err);
+	return CLV_OK;
+}
+
+/* The run before was killed when the new file had its name already: only its counts are missing. */
+static clv_rc was_finished(struct lines *lines, bool *ret_finished, struct clv_err *err)
+{
+	struct rewrap *job = lines->job;
+	struct rewrap_entry entry = { 0 }, first = { 0 };
+	bool there = true;
+
+	while (there && !*ret_finished) {
+		CLV_TRY(rewrap_state_next(&job->state, &entry, &there, err));
+		if (there && entry.mark == REWRAP_FAILED && first.number == 0)
+			first = entry;
+		*ret_finished = there && entry.mark == REWRAP_END &&
+				entry.bytes == lines->end_bytes &&
+				entry.crc32c == lines->end_crc32c;
+	}
+	if (!*ret_finished)
+		return CLV_OK;
+	job->counts.rewrapped = entry.rewrapped;
+	job->counts.already = entry.already;
+	job->counts.failed = entry.failed;
+	job->first_rc = first.rc;
+	snprintf(job->first, sizeof job->first, "line %ju", (uintmax_t) first.number);
+	return CLV_OK;
+}
+
+static clv_rc begin_anew(struct lines *lines, const struct rewrap_head *head, struct clv_err *err)
+{
+	if (ftruncate(lines->new_fd, 0) != 0)
+		return new_fail(lines, errno, err);
+	return rewrap_state_begin(&lines->job->state, head, err);
+}
+
+static clv_rc begin_or_go_on(struct lines *lines, bool *ret_finished, struct clv_err *err)
+{
+	struct rewrap *job = lines->job;
+	struct rewrap_head head, ours = { .bytes = lines->end_bytes, .crc32c = lines->end_crc32c };
+	bool there, same;
+
+	memcpy(ours.key, job->run->full, sizeof ours.key);
+	memcpy(ours.version, job->version, sizeof ours.version);
+	CLV_TRY(rewrap_state_head(&job->state, &head, &there, err));
+	if (!there)
+		return begin_anew(lines, &ours, err);
+	CLV_TRY(rewrap_check_key(job, &head, err));
+	same = strcmp(head.version, ours.version) == 0;
+	if (same && head.bytes == ours.bytes && head.crc32c == ours.crc32c)
+		return go_on(lines, err);
+	if (same)
+		CLV_TRY(was_finished(lines, ret_finished, err));
+	if (*ret_finished)
+		return CLV_OK;
+	kms_out_note(job->run->out, "%s since: the run begins anew.",
+		     same ? "The file changed" : "The key was rotated");
+	return begin_anew(lines, &ours, err);
+}
+
+/* ---- one line */
+
+static clv_rc write_line(struct lines *lines, struct clv_bytes line, struct clv_err *err)
+{
+	int errnum = rewrap_write_all(lines->new_fd, line);
+
+	if (errnum != 0)
+		return new_fail(lines, errnum, err);
+	lines->new_bytes += line.len;
+	lines->new_crc32c = clv_crc32c(lines->new_crc32c, line.data, line.len);
+	return CLV_OK;
+}
+
+static clv_rc rewrap_value(struct lines *lines, const struct json_line *line, struct clv_buf *out,
+			   enum rewrap_outcome *ret_outcome, clv_rc *ret_rc, struct clv_err *err)
+{
+	KMS_AUTO_DONE(clv_buf_done) struct clv_buf old = { 0 }, new = { 0 }, text = { 0 };
+	const struct clv_bytes value = { (const uint8_t *) line->value, strlen(line->value) };
+
+	*ret_outcome = REWRAP_BAD;
+	*ret_rc = kms_base64_decode(value, &old, err);
+	if (*ret_rc == CLV_E_INVALID_ARGUMENT)
+		return CLV_OK;
+	CLV_TRY(*ret_rc);
+	CLV_TRY(rewrap_item(lines->job, clv_buf_view(&old), &new, ret_outcome, ret_rc, err));
+	if (*ret_outcome != REWRAP_NEW)
+		return CLV_OK;
+	CLV_TRY(kms_base64_encode(clv_buf_view(&new), &text, err));
+	return json_line_replace(line, clv_buf_view(&text), out, err);
+}
+
+static clv_rc one(struct lines *lines, struct clv_err *err)
+{
+	KMS_AUTO_DONE(json_line_done) struct json_line line = { 0 };
+	KMS_AUTO_DONE(clv_buf_done) struct clv_buf out = { 0 };
+	const struct source *old = &lines->old;
+	struct rewrap_entry failed = { .mark = REWRAP_FAILED, .number = old->number };
+	struct rewrap *job = lines->job;
+	enum rewrap_outcome outcome;
+	char name[32];
+
+	CLV_TRY(json_line_parse(clv_buf_view(&old->line), MEMBER, &line, err));
+	CLV_TRY(rewrap_value(lines, &line, &out, &outcome, &failed.rc, err));
+	if (outcome == REWRAP_BAD)
+		CLV_TRY(rewrap_state_add(&job->state, &failed, err));
+	CLV_TRY(write_line(lines, clv_buf_view(outcome == REWRAP_NEW ? &out : &old->line), err));
+	snprintf(name, sizeof name, "line %ju", (uintmax_t) old->number);
+	rewrap_count(job, outcome, name, failed.rc, err);
+	return CLV_OK;
+}
+
+/* ---- the end */
+
+/* Whoever wrote to the file while we read it would lose what they wrote. */
+static clv_rc check_unchanged(const struct lines *lines, struct clv_err *err)
+{
+	const struct stat *then = &lines->st;
+	struct stat now;
+
+	if (lstat(lines->path, &now) != 0)
+		return old_fail(lines, errno, err);
+	if (now.st_ino == then->st_ino && now.st_dev == then->st_dev &&
+	    now.st_size == then->st_size && now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == then->st_mtim.tv_nsec)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_ABORTED,
+			"%.200s was changed meanwhile and is left as it is; the same command "
+			"begins anew",
+			lines->given);
+}
+
+/* 0, or the errno. Owner and mode are the old file's. */
+static int dress_new(const struct lines *lines)
+{
+	struct stat st;
+
+	if (fstat(lines->new_fd, &st) != 0)
+		return errno;
+	if ((lines->st.st_uid != st.st_uid || lines->st.st_gid != st.st_gid) &&
+	    fchown(lines->new_fd, lines->st.st_uid, lines->st.st_gid) != 0)
+		return errno;
+	if (fchmod(lines->new_fd, lines->st.st_mode & 07777) != 0)
+		return errno;
+	return fsync(lines->new_fd) == 0 ? 0 : errno;
+}
+
+static int sync_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	int errnum = 0, fd;
+
+	snprintf(folder, sizeof folder, "%.*s", (int) (strrchr(path, '/') - path) + 1, path);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	if (fsync(fd) != 0)
+		errnum = errno;
+	close(fd);
+	return errnum;
+}
+
+static clv_rc replace(struct lines *lines, struct clv_err *err)
+{
+	const struct rewrap_counts *counts = &lines->job->counts;
+	const struct rewrap_entry end = { .mark = REWRAP_END,
+					  .rewrapped = counts->rewrapped,
+					  .already = counts->already,
+					  .failed = counts->failed,
+					  .bytes = lines->new_bytes,
+					  .crc32c = lines->new_crc32c };
+	int errnum = dress_new(lines);
+
+	if (errnum != 0)
+		return new_fail(lines, errnum, err);
+	CLV_TRY(check_unchanged(lines, err));
+	CLV_TRY(rewrap_state_add(&lines->job->state, &end, err));
+	if (rename(lines->new_path, lines->path) != 0)
+		return new_fail(lines, errno, err);
+	errnum = sync_folder(lines->path);
+	return errnum == 0 ? CLV_OK : new_fail(lines, errnum, err);
+}
+
+/* Where nothing was wrapped anew the two files are the same, and the old one stays. */
+static clv_rc finish(struct lines *lines, bool finished, struct clv_err *err)
+{
+	if (!finished && lines->job->counts.rewrapped > 0)
+		CLV_TRY(replace(lines, err));
+	else if (unlink(lines->new_path) != 0)
+		return new_fail(lines, errno, err);
+	return rewrap_state_remove(&lines->job->state, err);
+}
+
+/* ---- all of it */
+
+static clv_rc lock(struct lines *lines, const char *file, struct clv_err *err)
+{
+	char state[PATH_MAX];
+
+	lines->given = file;
+	if (realpath(file, lines->path) == NULL)
+		return old_fail(lines, errno, err);
+	if (snprintf(state, sizeof state, "%s" REWRAP_SUFFIX, lines->path) >= PATH_MAX ||
+	    snprintf(lines->new_path, sizeof lines->new_path, "%s.new", state) >= PATH_MAX)
+		return old_fail(lines, ENAMETOOLONG, err);
+	return rewrap_state_open(state, &lines->job->state, err);
+}
+
+static clv_rc open_old(struct lines *lines, struct clv_err *err)
+{
+	lines->old.file = fopen(lines->path, "re");
+	if (lines->old.file == NULL || fstat(fileno(lines->old.file), &lines->st) != 0)
+		return old_fail(lines, errno, err);
+	if (!S_ISREG(lines->st.st_mode))
+		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%.200s is no regular file",
+				lines->given);
+	return CLV_OK;
+}
+
+static clv_rc open_new(struct lines *lines, struct clv_err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
+
+	lines->new_fd = open(lines->new_path, flags, 0600);
+	return lines->new_fd >= 0 ? CLV_OK : new_fail(lines, errno, err);
+}
+
+clv_rc rewrap_lines(struct rewrap *job, const char *file, struct clv_err *err)
+{
+	KMS_AUTO_DONE(lines_close) struct lines lines = { .job = job, .new_fd = -1 };
+	bool there = true, finished = false;
+
+	CLV_TRY(lock(&lines, file, err));
+	CLV_TRY(open_old(&lines, err));
+	CLV_TRY(check_all(&lines, err));
+	CLV_TRY(rewrap_begin(job, err));
+	CLV_TRY(open_new(&lines, err));
+	CLV_TRY(begin_or_go_on(&lines, &finished, err));
+	while (!finished && there) {
+		CLV_TRY(next(&lines.old, &there, err));
+		if (there)
+			CLV_TRY(one(&lines, err));
+	}
+	return finish(&lines, finished, err);
+}
