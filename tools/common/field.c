@@ -76,12 +76,20 @@ static bool as_number(const char *text, double *ret)
 	return true;
 }
 
+/* Most texts are neither times nor durations, and what parses them says at length why not. */
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* A date alone is its first moment. */
 static bool as_time(const char *text, int64_t *ret)
 {
 	char whole[CLV_TIME_TEXT_MAX];
 	struct clv_err err;
 
+	if (!is_digit(text[0]) || strcspn(text, "-") != 4)
+		return false;
 	if (strspn(text, "0123456789-") == 10 && text[10] == '\0') {
 		snprintf(whole, sizeof whole, "%sT00:00:00Z", text);
 		text = whole;
@@ -93,7 +101,7 @@ static bool as_duration(const char *text, int64_t *ret)
 {
 	struct clv_err err;
 
-	return clv_duration_parse(text, ret, &err) == CLV_OK;
+	return is_digit(text[0]) && clv_duration_parse(text, ret, &err) == CLV_OK;
 }
 
 static int fold(unsigned char c)
