@@ -11,6 +11,7 @@ claviger_sources += \
 	lib/api/location.c \
 	lib/api/maintain.c \
 	lib/api/make.c \
+	lib/api/reserve.c \
 	lib/api/ring.c \
 	lib/api/tokens.c \
 	lib/api/use.c \

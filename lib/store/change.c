@@ -42,6 +42,23 @@ void store_change_end(struct store_change *change)
 	change->store = NULL;
 }
 
+void store_tidy(struct store *store)
+{
+	/* Whatever it gives: the log is then as it was, and what follows tells. */
+	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+clv_rc store_scrub(struct store *store, const struct clv_grant *grant, struct clv_err *err)
+{
+	int code;
+
+	clv_grant_assert(grant);
+	code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return code == SQLITE_OK
+		       ? CLV_OK
+		       : store_fail(store->path, store->db, code, "sqlite3_wal_checkpoint_v2", err);
+}
+
 static const char *kind_name(enum clv_name_kind kind)
 {
 	static const char *const names[] = {

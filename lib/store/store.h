@@ -220,6 +220,17 @@ CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location,
 				      struct store_intent *rows, size_t *ret_n,
 				      struct clv_err *err);
 
+/* Moves what is in the write-ahead log to its place, as far as nobody is in the way, so that the
+ * log's space serves again. */
+void store_tidy(struct store *store);
+
+/*
+ * Cuts the write-ahead log off, so that nothing erased stands in it any more. Waits for readers as
+ * for writers. Errors: CLV_E_DEADLINE_EXCEEDED one did not come to an end.
+ */
+CLV_MUST_USE clv_rc store_scrub(struct store *store, const struct clv_grant *grant,
+				struct clv_err *err);
+
 /* What a location has. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
 	uint64_t key_rings, keys, versions_enabled, versions_disabled, versions_scheduled,
