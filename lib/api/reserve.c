@@ -19,7 +19,7 @@
  * What switching one version off takes for good: an audit line (some 500 bytes, at most 4 KiB), and
  * what its row grows by (less than 1 KiB, and what splitting pages costs). In passing, SQLite wants
  * 32 KiB of shared memory and about 50 KiB for its log. So this is enough for more than a thousand
- * in a row, and for some fifty when a greedy writer snatches all that is free in between.
+ * in a row, and for some twenty when a greedy writer snatches all that is free in between.
  */
 #define STEP (64 << 10) /* bytes drawn at once */
 #define GRAIN (4 << 10) /* the least that is worth filling */
