@@ -19,6 +19,7 @@ struct maintaining {
 	const struct clv_grant *grant;
 	struct api_worker *worker;
 	int64_t now;
+	bool copies_gone;
 	struct clv_maintain_report report;
 };
 
@@ -143,6 +144,35 @@ static clv_rc end_begun(struct maintaining *m, struct clv_err *err)
 	return rc;
 }
 
+/*
+ * Copies of before an upgrade would keep the material of what is destroyed now. They go first: if
+ * this process dies in between, nothing is destroyed that still lies somewhere.
+ */
+static bool remove_copies(struct maintaining *m, size_t n_due)
+{
+	struct clv_err err;
+
+	if (m->copies_gone || n_due == 0)
+		return true;
+	m->copies_gone = store_copies_remove(m->worker->store, m->grant, &err) == CLV_OK;
+	if (!m->copies_gone)
+		note_left(m, n_due, &err);
+	return m->copies_gone;
+}
+
+/* What was erased while others read may still stand in the log of the catalogue. */
+static void scrub(struct maintaining *m)
+{
+	struct clv_err why, err;
+	clv_rc rc = store_scrub(m->worker->store, m->grant, &why);
+
+	if (rc == CLV_OK)
+		return;
+	rc = clv_fail(&err, rc, "what was destroyed may stand in its log still: %.100s", why.text);
+	(void) rc; /* it is in the report */
+	note_left(m, 1, &err);
+}
+
 static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
@@ -159,6 +189,8 @@ static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
 	do {
 		CLV_TRY(store_version_list_due(worker->store, m->now, after_time, after_row,
 					       DUE_AT_ONCE, page, &n, err));
+		if (!remove_copies(m, n))
+			break;
 		for (size_t i = 0; i < n; i++)
 			end_one(m, &rows[i]);
 		if (n > 0) {
@@ -166,6 +198,7 @@ static clv_rc maintain_granted(struct maintaining *m, struct clv_err *err)
 			after_row = rows[n - 1].row;
 		}
 	} while (n == DUE_AT_ONCE);
+	scrub(m);
 	return CLV_OK;
 }
 

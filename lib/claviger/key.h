@@ -215,14 +215,17 @@ CLV_MUST_USE clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_ca
 /* What clv_maintain() did. Plain data. */
 struct clv_maintain_report {
 	uint64_t destroyed; /* versions whose key material is gone now */
-	uint64_t left;      /* versions that are due and could not be destroyed */
+	uint64_t left;      /* versions that are due and could not be destroyed; 1 more when what
+			       was destroyed may still stand in the log of the catalogue */
 	char why[160];      /* the last reason for one that was left */
 };
 
 /*
  * Does what is due: destroys versions whose time has come. Each is done exactly once, however many
- * processes call this at the same time. What cannot be done now (a token is away) is left for the
- * next call and counted. Errors: only what keeps it from looking.
+ * processes call this at the same time. Copies of the catalogue from before an upgrade are removed
+ * with the first that is destroyed, as they still hold it. What cannot be done now (a token is
+ * away, somebody reads the log of the catalogue) is left for the next call and counted. Errors:
+ * only what keeps it from looking.
  */
 CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
 				 struct clv_maintain_report *ret_report, struct clv_err *err);

@@ -231,6 +231,14 @@ void store_tidy(struct store *store);
 CLV_MUST_USE clv_rc store_scrub(struct store *store, const struct clv_grant *grant,
 				struct clv_err *err);
 
+/*
+ * Removes the copies that upgrades have put beside the file: they hold what was there then, also
+ * what is erased now. There is no way back to an older schema afterwards.
+ * Errors: CLV_E_UNAVAILABLE one cannot be removed.
+ */
+CLV_MUST_USE clv_rc store_copies_remove(struct store *store, const struct clv_grant *grant,
+					struct clv_err *err);
+
 /* What a location has. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
 	uint64_t key_rings, keys, versions_enabled, versions_disabled, versions_scheduled,

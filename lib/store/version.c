@@ -326,7 +326,7 @@ clv_rc store_version_erase(struct store *store, const struct clv_grant *grant,
 	CLV_TRY(erase_row(store, version, err));
 	CLV_TRY(store_change_commit(&change, err));
 	/* secure_delete has overwritten the page; the log still has the old one. While others read
-	 * it stays; the next erasure, or the last to close, truncates it. */
+	 * it stays; store_scrub(), the next erasure or the last to close sees to it. */
 	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	return CLV_OK;
 }
