@@ -474,16 +474,32 @@ static void check_ring(struct home_world *w, unsigned number)
 	}
 }
 
+/*
+ * What SoftHSM may have destroyed, and its guard in the home not put back, is looked for before
+ * anything of ours is: a key of the location that the token has no more.
+ */
+static void check_token(struct home_world *w)
+{
+	static struct clv_probe probe;
+	clv_rc rc = clv_token_status(w->ctx, NULL, LOCATION, &probe, &w->err);
+
+	if (rc != CLV_OK)
+		fail_msg("the SoftHSM token is damaged: %s: %s", clv_rc_name(rc), w->err.text);
+	for (size_t i = 0; i < probe.n_rows; i++) {
+		const struct clv_probe_row *row = &probe.rows[i];
+
+		if (strcmp(row->topic, "object") == 0 && row->result != CLV_PROBE_YES)
+			fail_msg("the SoftHSM token is damaged: %s: %s", row->name, row->note);
+	}
+}
+
 /* Opens the home as the next process would, and looks at all that the last one touched. */
 static void check_all(struct home_world *w, void *arg)
 {
 	unsigned next = *(unsigned *) arg;
-	clv_rc rc;
 
 	world_open(w);
-	rc = clv_token_status(w->ctx, NULL, LOCATION, &(struct clv_probe){ 0 }, &w->err);
-	if (rc != CLV_OK) /* before anything of ours is looked at */
-		fail_msg("the SoftHSM token is damaged: %s: %s", clv_rc_name(rc), w->err.text);
+	check_token(w);
 	assert_ok(w, world_decrypt(w, TOKEN, &(struct clv_buf){ 0 }, "") == CLV_E_INVALID_ARGUMENT
 			     ? CLV_OK
 			     : CLV_E_INTERNAL);
@@ -571,11 +587,66 @@ whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done(struc
 	assert_true(first > 0);
 }
 
+/* ---- a token that is damaged */
+
+/* Empties the files of all objects, as a kill in the middle of writing them does, or puts them
+ * back. */
+static void damage(const struct home_world *w, bool back)
+{
+	const char *tokens = world_path(w, "softhsm/tokens"), *kept = world_path(w, "kept");
+	char command[1600];
+
+	if (back)
+		snprintf(command, sizeof command, "rm -rf '%s' && mv '%s' '%s'", tokens, kept,
+			 tokens);
+	else
+		snprintf(command, sizeof command,
+			 "cp -a '%s' '%s' && for f in '%s'/*/*-*.object; do : >\"$f\"; done",
+			 tokens, kept, tokens);
+	assert_int_equal(system(command), 0);
+}
+
+static void use_damaged(struct home_world *w, void *arg)
+{
+	static const char *const names[] = { WRAPPED, TOKEN };
+	struct clv_buf out = { 0 };
+
+	(void) arg;
+	world_open(w);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(names); i++) {
+		assert_refused(w, world_encrypt(w, names[i], "text", &out), CLV_E_DATA_LOSS,
+			       "gone from the token 'claviger europe-west2'");
+		assert_null(strstr(w->err.text, "catalogue"));
+	}
+	assert_int_equal(world_count(w, "SELECT count(*) FROM versions WHERE state = 1"), 2);
+}
+
+static void use_both(struct home_world *w, void *arg)
+{
+	struct clv_buf out = { 0 };
+
+	(void) arg;
+	world_open(w);
+	check_token(w);
+	assert_ok(w, world_encrypt(w, WRAPPED, "text", &out));
+	assert_ok(w, world_encrypt(w, TOKEN, "text", &out));
+	clv_buf_done(&out);
+}
+
+static void damaged_token_is_named_and_nothing_of_ours_is_given_up(struct home_world *w)
+{
+	damage(w, false);
+	world_in_child(w, use_damaged, NULL);
+	damage(w, true);
+	world_in_child(w, use_both, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		home_test(
 			whatever_is_killed_what_was_acknowledged_is_there_and_nothing_is_half_done),
+		home_test(damaged_token_is_named_and_nothing_of_ours_is_given_up),
 	};
 	return cmocka_run_group_tests_name("crash", tests, home_group_set_up, home_group_tear_down);
 }
