@@ -3,6 +3,7 @@
 test_scripts += \
 	tests/cli/dek.sh \
 	tests/cli/examples.sh \
+	tests/cli/full_disk.sh \
 	tests/cli/gcloud.sh \
 	tests/cli/import.sh \
 	tests/cli/kinds.sh \
