@@ -34,12 +34,15 @@
 #define API_DIR_AUDIT "audit"
 #define API_DIR_RUN "run"
 
+struct api_view;
+
 /* What one thread needs for one call: a connection and a seat at the gate file. */
 struct api_worker {
 	struct clv_ctx *ctx;
 	struct store *store;
 	struct inflight_seat *seat;
-	struct api_worker *next; /* idle list */
+	struct api_view *views[4]; /* use.c: last used; owned shares, or NULL */
+	struct api_worker *next;   /* idle list */
 };
 
 struct api_token;
@@ -211,6 +214,10 @@ CLV_MUST_USE clv_rc api_flags_recover(struct api_worker *worker, const char *loc
 
 CLV_MUST_USE clv_rc api_views_new(struct api_views **ret_views, struct clv_err *err);
 struct api_views *api_views_free(struct api_views *views);
+
+/* Gives back a share of a view. NULL is fine; returns NULL. */
+struct api_view *api_view_unref(struct api_view *view);
+CLV_DEFINE_AUTO(struct api_view, api_view_unref);
 
 /* A version in use: enabled, and kept so until api_use_end(). Plain data and borrowed parts. */
 struct api_use {

@@ -250,6 +250,8 @@ clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_
 
 static void worker_free(struct api_worker *worker)
 {
+	for (size_t i = 0; i < CLV_ARRAY_LEN(worker->views); i++)
+		api_view_unref(worker->views[i]);
 	store_close(worker->store);
 	inflight_seat_free(worker->seat);
 	free(worker);
