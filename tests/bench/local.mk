@@ -9,4 +9,5 @@ tests_bench_bench_SOURCES = \
 	tests/bench/measure.h
 tests_bench_bench_CPPFLAGS = $(AM_CPPFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
 tests_bench_bench_LDADD = $(test_libs)
+tests_bench_bench_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=audit_append
 EXTRA_DIST += tests/bench/README.md

@@ -21,6 +21,13 @@ bool measure_quick(void)
 	return gl.quick;
 }
 
+bool measure_wants(const char *group)
+{
+	const char *only = getenv("BENCH_ONLY");
+
+	return only == NULL || strcmp(only, group) == 0;
+}
+
 bool measure_begin(void)
 {
 	const char *quick = getenv("BENCH_QUICK"), *path = getenv("BENCH_JSON");

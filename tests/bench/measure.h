@@ -27,6 +27,9 @@ struct measure_row {
 bool measure_begin(void);
 bool measure_quick(void);
 
+/* Are the rows of this group asked for? BENCH_ONLY names one group; without it all are. */
+bool measure_wants(const char *group);
+
 /* Runs the rounds and prints the row. False: a step failed. A ratio that is short is no failure. */
 bool measure_row(const struct measure_row *row);
 bool measure_end(void);
