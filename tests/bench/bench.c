@@ -251,6 +251,16 @@ static bool api_decrypt_step(void *arg, unsigned thread)
 	return rc == CLV_OK || ok("clv_decrypt", rc, &lane->err);
 }
 
+static bool api_create_step(void *arg, unsigned thread)
+{
+	struct home *home = arg;
+	struct home_lane *lane = &home->lane[thread];
+	struct clv_version version;
+	clv_rc rc = clv_version_create(home->ctx, NULL, KEY, &version, &lane->err);
+
+	return rc == CLV_OK || ok("clv_version_create", rc, &lane->err);
+}
+
 static bool home_lanes_fill(struct home *home)
 {
 	for (unsigned i = 0; i < THREADS_MAX; i++) {
@@ -414,7 +424,9 @@ static bool rows_api(struct world *world, struct bare *bare)
 
 	home.ctx = world->ctx;
 	done = done && home_lanes_fill(&home) && rows_crypt(&home, bare, false) &&
-	       rows_crypt(&home, bare, true);
+	       rows_crypt(&home, bare, true) &&
+	       row_pair("api.create", (struct measure_side){ api_create_step, &home },
+			(struct measure_side){ bare_create, bare }, 0);
 	for (unsigned i = 0; i < THREADS_MAX; i++)
 		clv_buf_done(&home.lane[i].known);
 	world_close(world);
