@@ -19,9 +19,10 @@ struct hsm_entry {
 	uint8_t id[HSM_ID_LEN];
 	enum hsm_role role;
 	CK_OBJECT_HANDLE handle;
-	_Atomic uint64_t epoch;     /* 0: forgotten */
-	struct hsm_session *keeper; /* NULL: a token object. Like the next, set while loading only */
-	uint64_t keeper_serial;     /* of the keeper's opening that the handle lives in */
+	_Atomic uint64_t epoch; /* 0: forgotten */
+	struct hsm_session
+		*keeper;        /* NULL: a token object. Like the next, set while loading only */
+	uint64_t keeper_serial; /* of the keeper's opening that the handle lives in */
 	unsigned pins;
 	bool loading;                    /* somebody is at it: wait on cache.loaded */
 	bool unwanted;                   /* evicted while it was loading */
