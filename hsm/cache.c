@@ -20,9 +20,9 @@ struct hsm_entry {
 	enum hsm_role role;
 	CK_OBJECT_HANDLE handle;
 	_Atomic uint64_t epoch; /* 0: forgotten */
-	struct hsm_session
-		*keeper;        /* NULL: a token object. Like the next, set while loading only */
-	uint64_t keeper_serial; /* of the keeper's opening that the handle lives in */
+	/* These two are set while loading, and then only read. */
+	struct hsm_session *keeper; /* NULL: a token object */
+	uint64_t keeper_serial;     /* of the keeper's opening that the handle lives in */
 	unsigned pins;
 	bool loading;                    /* somebody is at it: wait on cache.loaded */
 	bool unwanted;                   /* evicted while it was loading */

@@ -23,6 +23,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/deadline.h"
 #include "lib/base/grant.h"
+#include "lib/base/thread.h"
 #include "lib/store/store.h"
 
 #define API_PATH_MAX 512
@@ -54,13 +55,19 @@ struct clv_ctx {
 	char principal[CLV_PRINCIPAL_MAX]; /* of this process */
 	struct store_home info;
 	unsigned deadline_ms, max_sessions;
-	_Atomic unsigned forks;    /* as of opening: after another the home must not be used */
+	_Atomic unsigned forks; /* as of opening: after another the home must not be used */
+	char apart[CLV_CACHE_LINE];
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
+	char apart_too[CLV_CACHE_LINE];
 	struct audit *audit;
 	struct inflight *inflight;
 
+	struct {
+		struct api_worker *_Atomic worker; /* idle; last used by a thread of this place */
+		char apart[CLV_CACHE_LINE];
+	} at_hand[CLV_THREAD_PLACES];
 	pthread_mutex_t workers_lock;
-	struct api_worker *idle_workers;
+	struct api_worker *idle_workers; /* the others */
 
 	pthread_mutex_t tokens_lock; /* the list and its states, never held over a token call */
 	pthread_cond_t token_opened;

@@ -10,6 +10,7 @@
 #include <claviger/crypt.h>
 
 #include "lib/base/auto.h"
+#include "lib/base/thread.h"
 #include "lib/envelope/clv1.h"
 
 #include "lib/base/banned.h"
@@ -61,7 +62,10 @@ clv_rc clv1_add_header(struct clv_buf *buf, const uint8_t uid[CLV_UID_LEN], stru
 static struct {
 	pthread_once_t once;
 	EVP_MD *sha256; /* kept to the end of the process: to fetch it costs more than to hash */
-	EVP_MD_CTX *_Atomic spare; /* likewise: to make one costs a third of a short hash */
+	struct {
+		EVP_MD_CTX *_Atomic ctx; /* likewise: to make one costs a third of a short hash */
+		char apart[CLV_CACHE_LINE];
+	} spare[CLV_THREAD_PLACES];
 } gl = { .once = PTHREAD_ONCE_INIT };
 
 static void fetch_sha256(void)
@@ -69,17 +73,17 @@ static void fetch_sha256(void)
 	gl.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
-/* The spare one, if no other thread has it. */
+/* The one that this thread left, if no other has it. */
 static EVP_MD_CTX *ctx_acquire(void)
 {
-	EVP_MD_CTX *ctx = atomic_exchange(&gl.spare, NULL);
+	EVP_MD_CTX *ctx = atomic_exchange(&gl.spare[clv_thread_place()].ctx, NULL);
 
 	return ctx != NULL ? ctx : EVP_MD_CTX_new();
 }
 
 static EVP_MD_CTX *ctx_release(EVP_MD_CTX *ctx)
 {
-	EVP_MD_CTX_free(atomic_exchange(&gl.spare, ctx));
+	EVP_MD_CTX_free(atomic_exchange(&gl.spare[clv_thread_place()].ctx, ctx));
 	return NULL;
 }
 CLV_DEFINE_AUTO(EVP_MD_CTX, ctx_release);
