@@ -18,7 +18,8 @@
 struct hsm_entry {
 	uint8_t id[HSM_ID_LEN];
 	CK_OBJECT_HANDLE handle;
-	uint64_t epoch;
+	_Atomic uint64_t epoch; /* 0: forgotten */
+	/* These two are set while loading, and then only read. */
 	struct hsm_session *keeper; /* NULL: a token object */
 	uint64_t keeper_serial;     /* of the keeper's opening that the handle lives in */
 	unsigned pins;
@@ -111,7 +112,7 @@ static void remove_locked(struct hsm_cache *cache, struct hsm_entry *entry)
 /* Is the handle still what it was? Keepers that were closed took their keys with them. */
 static bool fresh(const struct hsm *hsm, const struct hsm_entry *entry)
 {
-	if (entry->epoch != atomic_load(&hsm->epoch))
+	if (atomic_load(&entry->epoch) != atomic_load(&hsm->epoch))
 		return false;
 	return entry->keeper == NULL ||
 	       (entry->keeper_serial == atomic_load(&entry->keeper->serial) &&
@@ -278,7 +279,7 @@ static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
 	if (rc == CLV_OK && key->role != HSM_ROLE_LOG)
 		rc = hsm_attributes_check(session, entry->handle, kind, HSM_BORN_TOKEN,
 					  CLV_E_DATA_LOSS, err);
-	entry->epoch = session->epoch;
+	atomic_store(&entry->epoch, session->epoch);
 	return rc;
 }
 
@@ -300,7 +301,7 @@ static clv_rc unwrap_key(struct hsm *hsm, const struct hsm_keyref *key, struct h
 	CLV_TRY(hsm_pin_judge(&parent, rc, err));
 	entry->keeper = keeper;
 	entry->keeper_serial = atomic_load(&keeper->serial);
-	entry->epoch = keeper->epoch;
+	atomic_store(&entry->epoch, keeper->epoch);
 	return CLV_OK;
 }
 
@@ -354,12 +355,7 @@ void hsm_key_unpin(struct hsm_pin *pin)
 
 bool hsm_key_fresh(const struct hsm_pin *pin)
 {
-	bool is_fresh;
-
-	pthread_mutex_lock(&pin->hsm->cache.lock); /* another user may just forget it */
-	is_fresh = fresh(pin->hsm, pin->entry);
-	pthread_mutex_unlock(&pin->hsm->cache.lock);
-	return is_fresh;
+	return fresh(pin->hsm, pin->entry);
 }
 
 void hsm_key_forget(struct hsm_pin *pin)
@@ -370,7 +366,7 @@ void hsm_key_forget(struct hsm_pin *pin)
 	/* With several sessions a lost key means that its keeper was closed behind our back. */
 	if (entry->keeper != NULL && fresh(pin->hsm, entry) && !pin->hsm->pool.shared)
 		atomic_store(&entry->keeper->suspect, true);
-	entry->epoch = 0; /* not fresh: its number may be another object's by now */
+	atomic_store(&entry->epoch, 0); /* not fresh: its number may be another object's by now */
 	if (!entry->gone)
 		remove_locked(&pin->hsm->cache, entry);
 	pthread_mutex_unlock(&pin->hsm->cache.lock);

@@ -22,6 +22,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/deadline.h"
 #include "lib/base/grant.h"
+#include "lib/base/thread.h"
 #include "lib/store/store.h"
 
 #define API_PATH_MAX 512
@@ -34,12 +35,15 @@
 #define API_DIR_AUDIT "audit"
 #define API_DIR_RUN "run"
 
+struct api_view;
+
 /* What one thread needs for one call: a connection and a seat at the gate file. */
 struct api_worker {
 	struct clv_ctx *ctx;
 	struct store *store;
 	struct inflight_seat *seat;
-	struct api_worker *next; /* idle list */
+	struct api_view *views[4]; /* use.c: last used; owned shares, or NULL */
+	struct api_worker *next;   /* idle list */
 };
 
 struct api_token;
@@ -52,14 +56,20 @@ struct clv_ctx {
 	char principal[CLV_PRINCIPAL_MAX]; /* of this process */
 	struct store_home info;
 	unsigned deadline_ms, max_sessions;
-	_Atomic unsigned forks;    /* as of opening: after another the home must not be used */
+	_Atomic unsigned forks; /* as of opening: after another the home must not be used */
+	char apart[CLV_CACHE_LINE];
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
+	char apart_too[CLV_CACHE_LINE];
 	struct audit *audit;
 	struct inflight *inflight;
 	bool opened; /* all of the above is there */
 
+	struct {
+		struct api_worker *_Atomic worker; /* idle; last used by a thread of this place */
+		char apart[CLV_CACHE_LINE];
+	} at_hand[CLV_THREAD_PLACES];
 	pthread_mutex_t workers_lock;
-	struct api_worker *idle_workers;
+	struct api_worker *idle_workers; /* the others */
 
 	pthread_mutex_t tokens_lock; /* the list and its states, never held over a token call */
 	pthread_cond_t token_opened;
@@ -290,6 +300,10 @@ CLV_MUST_USE clv_rc api_flags_recover(struct api_worker *worker, const char *loc
 
 CLV_MUST_USE clv_rc api_views_new(struct api_views **ret_views, struct clv_err *err);
 struct api_views *api_views_free(struct api_views *views);
+
+/* Gives back a share of a view. NULL is fine; returns NULL. */
+struct api_view *api_view_unref(struct api_view *view);
+CLV_DEFINE_AUTO(struct api_view, api_view_unref);
 
 /* A version in use: enabled, and kept so until api_use_end(). Plain data and borrowed parts. */
 struct api_use {

@@ -269,9 +269,40 @@ clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_
 
 static void worker_free(struct api_worker *worker)
 {
+	for (size_t i = 0; i < CLV_ARRAY_LEN(worker->views); i++)
+		api_view_unref(worker->views[i]);
 	store_close(worker->store);
 	inflight_seat_free(worker->seat);
 	free(worker);
+}
+
+static struct api_worker *take_at_hand(struct clv_ctx *ctx, unsigned place)
+{
+	return atomic_exchange(&ctx->at_hand[place].worker, NULL);
+}
+
+static struct api_worker *take_listed(struct clv_ctx *ctx)
+{
+	struct api_worker *worker;
+
+	pthread_mutex_lock(&ctx->workers_lock);
+	worker = ctx->idle_workers;
+	if (worker != NULL)
+		ctx->idle_workers = worker->next;
+	pthread_mutex_unlock(&ctx->workers_lock);
+	return worker;
+}
+
+/* The thread's own, which remembers what it used; then any. NULL: all are out. */
+static struct api_worker *take_idle(struct clv_ctx *ctx)
+{
+	struct api_worker *worker = take_at_hand(ctx, clv_thread_place());
+
+	if (worker == NULL)
+		worker = take_listed(ctx);
+	for (unsigned place = 0; worker == NULL && place < CLV_THREAD_PLACES; place++)
+		worker = take_at_hand(ctx, place);
+	return worker;
 }
 
 struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
@@ -279,12 +310,8 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 	if (ctx == NULL)
 		return NULL;
 	api_tokens_done(ctx);
-	while (ctx->idle_workers != NULL) {
-		struct api_worker *worker = ctx->idle_workers;
-
-		ctx->idle_workers = worker->next;
+	for (struct api_worker *worker; (worker = take_idle(ctx)) != NULL;)
 		worker_free(worker);
-	}
 	if (ctx->opened) /* what closing has set free */
 		api_reserve_fill(ctx->home);
 	api_views_free(ctx->views);
@@ -351,17 +378,14 @@ clv_rc api_worker_acquire(struct clv_ctx *ctx, struct api_worker **ret_worker, s
 	if (atomic_load(&ctx->forks) != atomic_load(&forks))
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"the home was opened before fork(); open it in the child");
-	pthread_mutex_lock(&ctx->workers_lock);
-	worker = ctx->idle_workers;
-	if (worker != NULL)
-		ctx->idle_workers = worker->next;
-	pthread_mutex_unlock(&ctx->workers_lock);
+	worker = take_idle(ctx);
 	if (worker == NULL)
 		return worker_new(ctx, ret_worker, err);
 	*ret_worker = worker;
 	return CLV_OK;
 }
 
+/* It is at hand for this thread, and what was there before goes to the list. */
 struct api_worker *api_worker_release(struct api_worker *worker)
 {
 	struct clv_ctx *ctx;
@@ -369,6 +393,9 @@ struct api_worker *api_worker_release(struct api_worker *worker)
 	if (worker == NULL)
 		return NULL;
 	ctx = worker->ctx;
+	worker = atomic_exchange(&ctx->at_hand[clv_thread_place()].worker, worker);
+	if (worker == NULL)
+		return NULL;
 	pthread_mutex_lock(&ctx->workers_lock);
 	worker->next = ctx->idle_workers;
 	ctx->idle_workers = worker;

@@ -74,23 +74,24 @@ static clv_rc new_grant(struct clv_ctx *ctx, const struct clv_caller *who,
 			struct clv_err *err)
 {
 	const char *principal = who != NULL ? who->principal : ctx->principal;
+	size_t len = principal != NULL ? strlen(principal) : CLV_PRINCIPAL_MAX;
 	struct gate_grant *grant;
 
-	if (principal == NULL || strlen(principal) >= CLV_PRINCIPAL_MAX)
+	if (len >= CLV_PRINCIPAL_MAX)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"the caller's principal is missing or too long");
-	grant = calloc(1, sizeof *grant);
+	grant = malloc(sizeof *grant);
 	if (grant == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a decision");
-	memcpy(grant->principal, principal, strlen(principal) + 1);
+	grant->grant = (struct clv_grant){ .principal = grant->principal,
+					   .permission = question->permission,
+					   .resource = question->resource,
+					   .time = clv_time_now(),
+					   .request = next_request(ctx) };
 	grant->reason = question->reason;
 	grant->change = question->change;
 	grant->lowering = question->lowering;
-	grant->grant.principal = grant->principal;
-	grant->grant.permission = question->permission;
-	grant->grant.resource = question->resource;
-	grant->grant.time = clv_time_now();
-	grant->grant.request = next_request(ctx);
+	memcpy(grant->principal, principal, len + 1);
 	*ret_grant = grant;
 	return CLV_OK;
 }

@@ -379,30 +379,31 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 	struct clv_err why;
 	struct hsm *hsm;
 	size_t n;
+	clv_rc rc;
 
+	/* The token first: to open it may settle flags that are pending. And counting is not cheap.
+	 */
+	rc = api_token_get(worker, row->id, &hsm, &why);
+	if (rc == CLV_OK)
+		rc = hsm_ping(hsm, &why);
 	CLV_TRY(store_counts_get(worker->store, row->id, &counts, err));
 	CLV_TRY(store_token_list(worker->store, row->id, 1, &token, &n, err));
-	*location =
-		(struct clv_status_location){ .n_tokens = row->n_tokens,
-					      .n_key_rings = counts.key_rings,
-					      .n_keys = counts.keys,
-					      .n_versions_enabled = counts.versions_enabled,
-					      .n_versions_disabled = counts.versions_disabled,
-					      .n_versions_scheduled = counts.versions_scheduled,
-					      .n_versions_destroyed = counts.versions_destroyed };
+	*location = (struct clv_status_location){ .n_tokens = row->n_tokens,
+						  .n_key_rings = counts.key_rings,
+						  .n_keys = counts.keys,
+						  .n_versions_enabled = counts.versions_enabled,
+						  .n_versions_disabled = counts.versions_disabled,
+						  .n_versions_scheduled = counts.versions_scheduled,
+						  .n_versions_destroyed = counts.versions_destroyed,
+						  .n_token_pending = counts.token_pending,
+						  .token_rc = rc };
 	memcpy(location->id, row->id, sizeof location->id);
 	if (n > 0) {
 		memcpy(location->token_label, token.pub.label, sizeof location->token_label);
 		memcpy(location->token_serial, token.pub.serial, sizeof location->token_serial);
 	}
-	location->token_rc = api_token_get(worker, row->id, &hsm, &why);
-	if (location->token_rc == CLV_OK)
-		location->token_rc = hsm_ping(hsm, &why);
-	if (location->token_rc != CLV_OK)
+	if (rc != CLV_OK)
 		snprintf(location->token_text, sizeof location->token_text, "%.150s", why.text);
-	CLV_TRY(store_counts_get(worker->store, row->id, &counts,
-				 err)); /* opening may have settled some */
-	location->n_token_pending = counts.token_pending;
 	return CLV_OK;
 }
 

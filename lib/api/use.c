@@ -18,14 +18,19 @@
 #define N_SLOTS 8192     /* remembered versions; two that fall on one slot take turns */
 #define PRIMARY_TRIES 16 /* rotations that may come in between one use and its start */
 
-/* What was read of a version and what is above it. Never changed once made; shared. */
+/* What was read of a version and what is above it. Never changed once made, but for `hsm`; shared.
+ */
 struct api_view {
 	_Atomic unsigned refs;
 	uint64_t generation;
-	char asked[CLV_NAME_MAX]; /* the name it was looked up by; empty: by uid */
+	size_t slot;
+	bool by_uid;           /* how it was looked up; else by ... */
+	struct clv_name asked; /* ... this name */
+	struct clv_name name;  /* of the version */
 	char key_name[CLV_NAME_MAX];
 	struct store_version version;
 	struct store_ring ring;
+	struct hsm *_Atomic hsm; /* that serves it; NULL until its first use */
 };
 
 struct api_views {
@@ -44,34 +49,40 @@ clv_rc api_views_new(struct api_views **ret_views, struct clv_err *err)
 	return CLV_OK;
 }
 
-static struct api_view *view_unref(struct api_view *view)
+struct api_view *api_view_unref(struct api_view *view)
 {
 	if (view != NULL && atomic_fetch_sub(&view->refs, 1) == 1)
 		free(view);
 	return NULL;
 }
-CLV_DEFINE_AUTO(struct api_view, view_unref);
 
 struct api_views *api_views_free(struct api_views *views)
 {
 	if (views == NULL)
 		return NULL;
 	for (size_t i = 0; i < N_SLOTS; i++)
-		view_unref(views->slots[i]);
+		api_view_unref(views->slots[i]);
 	pthread_mutex_destroy(&views->lock);
 	free(views);
 	return NULL;
 }
 
-/* FNV-1a; spreads, and protects against nothing: a clash only costs a second look. */
-static size_t slot_of(const void *bytes, size_t len)
+/* Eight bytes at a time. Spreads, and protects against nothing: a clash only costs a second look.
+ */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 {
-	const uint8_t *p = bytes;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	const uint8_t *at = bytes;
 
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-	return (size_t) (hash % N_SLOTS);
+	for (uint64_t word = 0; len > 0; word = 0) {
+		size_t n = len < sizeof word ? len : sizeof word;
+
+		memcpy(&word, at, n);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+		at += n;
+		len -= n;
+	}
+	return hash;
 }
 
 static const struct api_operation encrypt_operation = { "encrypt",
@@ -85,44 +96,82 @@ static const struct api_operation decrypt_operation = { "decrypt",
 struct wanted {
 	const struct api_operation *operation;
 	const struct clv_name *name; /* of the key or version asked for */
-	char text[CLV_NAME_MAX];     /* the same as text; empty when by uid */
 	const uint8_t *uid;          /* NULL: by name */
 	size_t slot;
 };
 
+static size_t slot_of_name(const struct clv_name *name)
+{
+	uint64_t hash = mix(name->version, name->key, strlen(name->key));
+
+	hash = mix(hash, name->key_ring, strlen(name->key_ring));
+	return mix(hash, name->location, strlen(name->location)) % N_SLOTS;
+}
+
+static bool same_key(const struct clv_name *a, const struct clv_name *b)
+{
+	return strcmp(a->key, b->key) == 0 && strcmp(a->key_ring, b->key_ring) == 0 &&
+	       strcmp(a->location, b->location) == 0 && strcmp(a->project, b->project) == 0;
+}
+
 static bool fits(const struct api_view *view, const struct wanted *wanted)
 {
 	if (wanted->uid != NULL)
-		return view->asked[0] == '\0' &&
-		       clv_same(view->version.pub.uid, wanted->uid, CLV_UID_LEN);
-	return strcmp(view->asked, wanted->text) == 0;
+		return view->by_uid && clv_same(view->version.pub.uid, wanted->uid, CLV_UID_LEN);
+	return !view->by_uid && view->asked.kind == wanted->name->kind &&
+	       view->asked.version == wanted->name->version && same_key(&view->asked, wanted->name);
 }
 
-static struct api_view *recall(struct clv_ctx *ctx, const struct wanted *wanted)
+static bool serves(struct clv_ctx *ctx, const struct api_view *view, const struct wanted *wanted)
 {
+	return view != NULL && fits(view, wanted) &&
+	       inflight_unchanged(ctx->inflight, view->generation);
+}
+
+/* Where a worker keeps its share of the view that it last used on a slot. */
+static struct api_view **held_place(struct api_worker *worker, size_t slot)
+{
+	return &worker->views[slot % CLV_ARRAY_LEN(worker->views)];
+}
+
+/* The worker's own share, without a lock; or one of what all have. */
+static struct api_view *recall(struct api_worker *worker, const struct wanted *wanted)
+{
+	struct api_views *views = worker->ctx->views;
+	struct api_view **held = held_place(worker, wanted->slot);
 	struct api_view *view;
 
-	pthread_mutex_lock(&ctx->views->lock);
-	view = ctx->views->slots[wanted->slot];
-	if (view != NULL && fits(view, wanted) &&
-	    inflight_unchanged(ctx->inflight, view->generation))
+	if (serves(worker->ctx, *held, wanted))
+		return CLV_TAKE(*held);
+	pthread_mutex_lock(&views->lock);
+	view = views->slots[wanted->slot];
+	if (serves(worker->ctx, view, wanted))
 		atomic_fetch_add(&view->refs, 1);
 	else
 		view = NULL;
-	pthread_mutex_unlock(&ctx->views->lock);
+	pthread_mutex_unlock(&views->lock);
 	return view;
 }
 
-static void remember(struct clv_ctx *ctx, const struct wanted *wanted, struct api_view *view)
+/* A share goes back to the worker, for its next use. */
+static void hold(struct api_worker *worker, struct api_view *view)
+{
+	struct api_view **held = held_place(worker, view->slot);
+
+	api_view_unref(*held);
+	*held = view;
+}
+
+static void remember(struct clv_ctx *ctx, struct api_view *view)
 {
 	struct api_view *old;
 
 	atomic_fetch_add(&view->refs, 1);
 	pthread_mutex_lock(&ctx->views->lock);
-	old = ctx->views->slots[wanted->slot];
-	ctx->views->slots[wanted->slot] = view;
+	old = ctx->views->slots[view->slot];
+	ctx->views->slots[view->slot] = view;
 	pthread_mutex_unlock(&ctx->views->lock);
-	view_unref(old);
+	api_view_unref(old);
 }
 
 static clv_rc check_purpose(const struct api_operation *operation, enum clv_purpose purpose,
@@ -149,7 +198,7 @@ static clv_rc read_primary(struct api_worker *worker, const struct wanted *wante
 	CLV_TRY(check_purpose(wanted->operation, key.pub.purpose, key.pub.name, err));
 	if (key.pub.primary == 0)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION, "%s has no primary version",
-				wanted->text);
+				key.pub.name);
 	name.kind = CLV_NAME_VERSION;
 	name.version = key.pub.primary;
 	return store_version_get(worker->store, &name, ret_version, err);
@@ -168,8 +217,7 @@ static clv_rc read_version(struct api_worker *worker, const struct wanted *wante
 static clv_rc read_view(struct api_worker *worker, const struct wanted *wanted,
 			struct api_view **ret_view, struct clv_err *err)
 {
-	CLV_AUTO(view_unref) struct api_view *view = calloc(1, sizeof *view);
-	struct clv_name name;
+	CLV_AUTO(api_view_unref) struct api_view *view = calloc(1, sizeof *view);
 
 	if (view == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a key version");
@@ -177,11 +225,13 @@ static clv_rc read_view(struct api_worker *worker, const struct wanted *wanted,
 	/* Before the rows: a change in between makes this view old at once, never young. */
 	view->generation = inflight_generation(worker->ctx->inflight);
 	CLV_TRY(read_version(worker, wanted, &view->version, err));
-	CLV_TRY(clv_name_parse(view->version.pub.name, &name, err));
-	clv_name_format(&name, CLV_NAME_KEY, view->key_name);
-	CLV_TRY(store_ring_get(worker->store, &name, &view->ring, err));
-	memcpy(view->asked, wanted->text, sizeof view->asked);
-	remember(worker->ctx, wanted, view);
+	CLV_TRY(clv_name_parse(view->version.pub.name, &view->name, err));
+	clv_name_format(&view->name, CLV_NAME_KEY, view->key_name);
+	CLV_TRY(store_ring_get(worker->store, &view->name, &view->ring, err));
+	view->slot = wanted->slot;
+	view->by_uid = wanted->uid != NULL;
+	view->asked = *wanted->name;
+	remember(worker->ctx, view);
 	*ret_view = CLV_TAKE(view);
 	return CLV_OK;
 }
@@ -189,7 +239,7 @@ static clv_rc read_view(struct api_worker *worker, const struct wanted *wanted,
 static clv_rc get_view(struct api_worker *worker, const struct wanted *wanted,
 		       struct api_view **ret_view, struct clv_err *err)
 {
-	*ret_view = recall(worker->ctx, wanted);
+	*ret_view = recall(worker, wanted);
 	return *ret_view != NULL ? CLV_OK : read_view(worker, wanted, ret_view, err);
 }
 
@@ -197,13 +247,9 @@ static clv_rc get_view(struct api_worker *worker, const struct wanted *wanted,
 static clv_rc check_key(struct api_worker *worker, const struct wanted *wanted,
 			const struct api_view *view, struct clv_err *err)
 {
-	char key_name[CLV_NAME_MAX];
 	struct store_key key;
 
-	if (wanted->uid == NULL)
-		return CLV_OK;
-	clv_name_format(wanted->name, CLV_NAME_KEY, key_name);
-	if (view != NULL && strcmp(view->key_name, key_name) == 0)
+	if (wanted->uid == NULL || (view != NULL && same_key(&view->name, wanted->name)))
 		return CLV_OK;
 	CLV_TRY(store_key_get(worker->store, wanted->name, &key,
 			      err)); /* is there such a key at all? */
@@ -230,6 +276,18 @@ static clv_rc check_state(struct api_worker *worker, const struct api_view *view
 	return model_state_refuse(version->name, version->state, err);
 }
 
+/* Tokens stay open as long as the context lives, so that a view can remember its own. */
+static clv_rc get_token(struct api_worker *worker, struct api_view *view, struct hsm **ret_hsm,
+			struct clv_err *err)
+{
+	*ret_hsm = atomic_load(&view->hsm);
+	if (*ret_hsm != NULL)
+		return CLV_OK;
+	CLV_TRY(api_token_get(worker, view->ring.location, ret_hsm, err));
+	atomic_store(&view->hsm, *ret_hsm);
+	return CLV_OK;
+}
+
 /* Goes inside; then what is known of the version must still be true. */
 static clv_rc go_inside(struct api_use *use, const struct wanted *wanted, struct clv_err *err)
 {
@@ -242,7 +300,7 @@ static clv_rc go_inside(struct api_use *use, const struct wanted *wanted, struct
 	use->row = row;
 	if (inflight_unchanged(worker->ctx->inflight, use->view->generation))
 		return CLV_OK;
-	view_unref(use->view);
+	api_view_unref(use->view);
 	use->view = NULL;
 	CLV_TRY(read_view(worker, wanted, &use->view, err));
 	if (use->view->version.row !=
@@ -285,7 +343,7 @@ static clv_rc begin(struct api_use *use, const struct wanted *wanted, struct clv
 			      use->view->key_name, err));
 	CLV_TRY(check_state(worker, use->view, err));
 	if (!wanted->operation->without_token)
-		CLV_TRY(api_token_get(worker, use->view->ring.location, &use->hsm, err));
+		CLV_TRY(get_token(worker, use->view, &use->hsm, err));
 	CLV_TRY(go_inside(use, wanted, err));
 	fill_refs(use);
 	return CLV_OK;
@@ -307,11 +365,9 @@ static clv_rc begin_or_end(struct api_use *use, const struct wanted *wanted, str
 clv_rc api_use_for(struct api_worker *worker, const struct api_operation *operation,
 		   const struct clv_name *name, struct api_use *use, struct clv_err *err)
 {
-	struct wanted wanted = { .operation = operation, .name = name };
+	struct wanted wanted = { .operation = operation, .name = name, .slot = slot_of_name(name) };
 
 	*use = (struct api_use){ .worker = worker };
-	clv_name_format(name, name->kind, wanted.text);
-	wanted.slot = slot_of(wanted.text, strlen(wanted.text));
 	return begin_or_end(use, &wanted, err);
 }
 
@@ -334,10 +390,9 @@ clv_rc api_use_none(struct api_worker *worker, const struct clv_name *key_name, 
 clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
 		      const uint8_t uid[CLV_UID_LEN], struct api_use *use, struct clv_err *err)
 {
-	struct wanted wanted = { .operation = &decrypt_operation,
-				 .name = name,
-				 .uid = uid,
-				 .slot = slot_of(uid, CLV_UID_LEN) };
+	struct wanted wanted = { .operation = &decrypt_operation, .name = name, .uid = uid };
+
+	wanted.slot = mix(0, uid, CLV_UID_LEN) % N_SLOTS;
 
 	*use = (struct api_use){ .worker = worker };
 	return begin_or_end(use, &wanted, err);
@@ -385,5 +440,6 @@ void api_use_end(struct api_use *use)
 	if (use->inside)
 		inflight_leave(use->worker->seat, use->row);
 	use->inside = false;
-	use->view = view_unref(use->view);
+	if (use->view != NULL)
+		hold(use->worker, CLV_TAKE(use->view));
 }

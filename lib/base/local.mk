@@ -19,5 +19,7 @@ claviger_sources += \
 	lib/base/quote.c \
 	lib/base/quote.h \
 	lib/base/secret.c \
+	lib/base/thread.c \
+	lib/base/thread.h \
 	lib/base/time.c
 EXTRA_DIST += lib/base/README.md

@@ -13,42 +13,45 @@
 
 #include "lib/base/banned.h"
 
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS "0123456789"
+/* Kinds of characters, to be added up. */
+#define LOWER 1u
+#define UPPER 2u
+#define ZERO 4u
+#define ONE_TO_NINE 8u
+#define DIGITS (ZERO | ONE_TO_NINE)
+#define DASH 16u
+#define UNDERSCORE 32u
+#define ANY (LOWER | UPPER | DIGITS | DASH | UNDERSCORE)
 
 /* One row for each part of a name, in enum clv_name_kind's order. */
 static const struct part {
 	enum clv_name_kind above; /* the part before it; of the first: itself */
 	const char *collection;   /* the word before the id */
 	const char *what;         /* for people */
-	const char *first;        /* characters an id may begin with */
-	const char *rest;         /* characters it may go on with */
+	unsigned first;           /* characters an id may begin with */
+	unsigned rest;            /* characters it may go on with */
 	size_t min;               /* characters, at least */
 	const char *rule;         /* the same as words */
 	const char *shape;        /* a name down to here */
 	size_t offset;            /* of the id in struct clv_name */
 } parts[] = {
-	[CLV_NAME_PROJECT] = { CLV_NAME_PROJECT, "projects", "project", LOWER, LOWER DIGITS "-", 2,
-			       "[a-z][a-z0-9-]{1,62} and not end in '-'", "projects/P",
-			       offsetof(struct clv_name, project) },
-	[CLV_NAME_LOCATION] = { CLV_NAME_PROJECT, "locations", "location", LOWER, LOWER DIGITS "-",
-				1, "[a-z][a-z0-9-]{0,62}", "projects/P/locations/L",
-				offsetof(struct clv_name, location) },
-	[CLV_NAME_KEY_RING] = { CLV_NAME_LOCATION, "keyRings", "key ring", LOWER UPPER DIGITS "_-",
-				LOWER UPPER DIGITS "_-", 1, "[a-zA-Z0-9_-]{1,63}",
-				"projects/P/locations/L/keyRings/R",
+	[CLV_NAME_PROJECT] = { CLV_NAME_PROJECT, "projects", "project", LOWER,
+			       LOWER | DIGITS | DASH, 2, "[a-z][a-z0-9-]{1,62} and not end in '-'",
+			       "projects/P", offsetof(struct clv_name, project) },
+	[CLV_NAME_LOCATION] = { CLV_NAME_PROJECT, "locations", "location", LOWER,
+				LOWER | DIGITS | DASH, 1, "[a-z][a-z0-9-]{0,62}",
+				"projects/P/locations/L", offsetof(struct clv_name, location) },
+	[CLV_NAME_KEY_RING] = { CLV_NAME_LOCATION, "keyRings", "key ring", ANY, ANY, 1,
+				"[a-zA-Z0-9_-]{1,63}", "projects/P/locations/L/keyRings/R",
 				offsetof(struct clv_name, key_ring) },
-	[CLV_NAME_KEY] = { CLV_NAME_KEY_RING, "cryptoKeys", "key", LOWER UPPER DIGITS "_-",
-			   LOWER UPPER DIGITS "_-", 1, "[a-zA-Z0-9_-]{1,63}",
-			   "projects/P/locations/L/keyRings/R/cryptoKeys/K",
+	[CLV_NAME_KEY] = { CLV_NAME_KEY_RING, "cryptoKeys", "key", ANY, ANY, 1,
+			   "[a-zA-Z0-9_-]{1,63}", "projects/P/locations/L/keyRings/R/cryptoKeys/K",
 			   offsetof(struct clv_name, key) },
-	[CLV_NAME_VERSION] = { CLV_NAME_KEY, "cryptoKeyVersions", "key version", "123456789",
+	[CLV_NAME_VERSION] = { CLV_NAME_KEY, "cryptoKeyVersions", "key version", ONE_TO_NINE,
 			       DIGITS, 1, "a whole number from 1 to 9223372036854775807",
 			       "projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N",
 			       0 },
-	[CLV_NAME_IMPORT_JOB] = { CLV_NAME_KEY_RING, "importJobs", "import job",
-				  LOWER UPPER DIGITS "_-", LOWER UPPER DIGITS "_-", 1,
+	[CLV_NAME_IMPORT_JOB] = { CLV_NAME_KEY_RING, "importJobs", "import job", ANY, ANY, 1,
 				  "[a-zA-Z0-9_-]{1,63}",
 				  "projects/P/locations/L/keyRings/R/importJobs/J",
 				  offsetof(struct clv_name, import_job) },
@@ -82,6 +85,29 @@ static bool read_number(const char *digits, size_t len, uint64_t *ret_number)
 	return true;
 }
 
+static unsigned kind_of(char c)
+{
+	if (c >= 'a' && c <= 'z')
+		return LOWER;
+	if (c >= 'A' && c <= 'Z')
+		return UPPER;
+	if (c >= '0' && c <= '9')
+		return c == '0' ? ZERO : ONE_TO_NINE;
+	if (c == '-')
+		return DASH;
+	return c == '_' ? UNDERSCORE : 0;
+}
+
+/* Names are read with every use of a key, and strspn() makes a table of its set each time. */
+static bool all_are(const char *text, size_t len, unsigned kinds)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((kind_of(text[i]) & kinds) == 0)
+			return false;
+	}
+	return true;
+}
+
 static bool id_fits(enum clv_name_kind kind, const char *id)
 {
 	const struct part *part = &parts[kind];
@@ -90,7 +116,7 @@ static bool id_fits(enum clv_name_kind kind, const char *id)
 
 	if (len < part->min || len >= CLV_ID_MAX)
 		return false;
-	if (strchr(part->first, id[0]) == NULL || strspn(id, part->rest) != len)
+	if (!all_are(id, 1, part->first) || !all_are(id, len, part->rest))
 		return false;
 	if (kind == CLV_NAME_PROJECT)
 		return id[len - 1] != '-';

@@ -30,6 +30,8 @@ struct lane {
 	CK_BYTE iv[IV_LEN], aad[32], dek[DEK_LEN], sealed[DEK_LEN + TAG_LEN],
 		opened[DEK_LEN + TAG_LEN];
 	CK_BYTE known_iv[IV_LEN], known[DEK_LEN + TAG_LEN]; /* for decrypting */
+	CK_BYTE blob[64];                                   /* for unwrapping */
+	CK_ULONG blob_len;
 	char apart[128];
 };
 
@@ -38,8 +40,6 @@ struct bare {
 	CK_FUNCTION_LIST *fn;
 	CK_SLOT_ID slot;
 	CK_OBJECT_HANDLE key, kek;
-	CK_BYTE blob[64];
-	CK_ULONG blob_len;
 	unsigned threads, filled;
 	bool finalise; /* it was us who initialised the module */
 	struct lane lane[BARE_THREADS_MAX];
@@ -180,7 +180,8 @@ static bool login(struct bare *bare, const char *pin_file)
 	return rv == CKR_USER_ALREADY_LOGGED_IN || ok("C_Login", rv);
 }
 
-static bool make_key(struct bare *bare, bool token, bool extractable, CK_OBJECT_HANDLE *ret_key)
+static bool make_key(struct bare *bare, struct lane *lane, bool token, bool extractable,
+		     CK_OBJECT_HANDLE *ret_key)
 {
 	CK_MECHANISM mech = { CKM_AES_KEY_GEN, NULL, 0 };
 	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
@@ -200,20 +201,21 @@ static bool make_key(struct bare *bare, bool token, bool extractable, CK_OBJECT_
 		{ CKA_VALUE_LEN, &len, sizeof len },
 	};
 
-	return ok("C_GenerateKey", bare->fn->C_GenerateKey(bare->lane[0].session, &mech, tpl,
+	return ok("C_GenerateKey", bare->fn->C_GenerateKey(lane->session, &mech, tpl,
 							   sizeof tpl / sizeof tpl[0], ret_key));
 }
 
-static bool make_blob(struct bare *bare)
+/* A key that is wrapped and gone; the blob is left in the lane. */
+static bool make_blob(struct bare *bare, struct lane *lane)
 {
 	CK_MECHANISM mech = { CKM_AES_KEY_WRAP, NULL, 0 };
 	CK_OBJECT_HANDLE key;
 
-	bare->blob_len = sizeof bare->blob;
-	return make_key(bare, false, false, &bare->kek) && make_key(bare, false, true, &key) &&
-	       ok("C_WrapKey", bare->fn->C_WrapKey(bare->lane[0].session, &mech, bare->kek, key,
-						   bare->blob, &bare->blob_len)) &&
-	       ok("C_DestroyObject", bare->fn->C_DestroyObject(bare->lane[0].session, key));
+	lane->blob_len = sizeof lane->blob;
+	return make_key(bare, lane, false, true, &key) &&
+	       ok("C_WrapKey", bare->fn->C_WrapKey(lane->session, &mech, bare->kek, key, lane->blob,
+						   &lane->blob_len)) &&
+	       ok("C_DestroyObject", bare->fn->C_DestroyObject(lane->session, key));
 }
 
 static bool open_lanes(struct bare *bare, unsigned threads)
@@ -232,11 +234,11 @@ static bool open_lanes(struct bare *bare, unsigned threads)
 	return true;
 }
 
-/* Something for each lane to decrypt. */
+/* Something for each lane to decrypt and to unwrap. */
 static bool seal_lanes(struct bare *bare)
 {
 	for (unsigned i = 0; i < bare->threads; i++) {
-		if (!bare_encrypt(bare, i))
+		if (!bare_encrypt(bare, i) || !make_blob(bare, &bare->lane[i]))
 			return false;
 		memcpy(bare->lane[i].known_iv, bare->lane[i].iv, sizeof bare->lane[i].iv);
 		memcpy(bare->lane[i].known, bare->lane[i].sealed, sizeof bare->lane[i].sealed);
@@ -252,8 +254,8 @@ struct bare *bare_prepare(const char *module, const char *label, const char *pin
 	if (bare == NULL || threads > BARE_THREADS_MAX)
 		abort();
 	if (!load(bare, module) || !find_slot(bare, label) || !open_lanes(bare, threads) ||
-	    !login(bare, pin_file) || !make_key(bare, false, false, &bare->key) ||
-	    !make_blob(bare) || !seal_lanes(bare))
+	    !login(bare, pin_file) || !make_key(bare, bare->lane, false, false, &bare->key) ||
+	    !make_key(bare, bare->lane, false, false, &bare->kek) || !seal_lanes(bare))
 		return bare_done(bare);
 	return bare;
 }
@@ -279,7 +281,7 @@ bool bare_fill(struct bare *bare, unsigned total)
 	for (; bare->filled < total; bare->filled++) {
 		if (bare->filled > 0 && bare->filled % 500 == 0)
 			fprintf(stderr, "bare: %u of %u objects\n", bare->filled, total);
-		if (!make_key(bare, true, false, &key))
+		if (!make_key(bare, bare->lane, true, false, &key))
 			return false;
 	}
 	return true;
@@ -333,6 +335,13 @@ bool bare_decrypt(void *arg, unsigned thread)
 						   lane->opened, &len));
 }
 
+bool bare_create(void *arg, unsigned thread)
+{
+	struct bare *bare = arg;
+
+	return make_blob(bare, &bare->lane[thread]);
+}
+
 bool bare_unwrap(void *arg, unsigned thread)
 {
 	struct bare *bare = arg;
@@ -350,7 +359,7 @@ bool bare_unwrap(void *arg, unsigned thread)
 	CK_OBJECT_HANDLE key;
 
 	return ok("C_UnwrapKey",
-		  bare->fn->C_UnwrapKey(lane->session, &mech, bare->kek, bare->blob, bare->blob_len,
+		  bare->fn->C_UnwrapKey(lane->session, &mech, bare->kek, lane->blob, lane->blob_len,
 					tpl, sizeof tpl / sizeof tpl[0], &key)) &&
 	       ok("C_DestroyObject", bare->fn->C_DestroyObject(lane->session, key));
 }

@@ -27,6 +27,7 @@ struct bare *bare_done(struct bare *bare); /* NULL is fine; returns NULL */
 bool bare_encrypt(void *bare, unsigned thread); /* C_EncryptInit + C_Encrypt */
 bool bare_decrypt(void *bare, unsigned thread); /* C_DecryptInit + C_Decrypt */
 bool bare_unwrap(void *bare, unsigned thread);  /* C_UnwrapKey + C_DestroyObject */
+bool bare_create(void *bare, unsigned thread);  /* C_GenerateKey + C_WrapKey + C_DestroyObject */
 
 /* Makes token objects (AES keys of nobody) until there are `total` of this struct bare's. */
 bool bare_fill(struct bare *bare, unsigned total);

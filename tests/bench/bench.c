@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <ftw.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <claviger/claviger.h>
 
 #include "hsm/hsm.h"
+#include "lib/audit/audit.h"
 #include "lib/base/bytes.h"
 #include "tests/bench/bare.h"
 #include "tests/bench/measure.h"
@@ -189,6 +191,25 @@ static struct bare *bare_on(const struct world *world, const char *label, const 
 	return bare_prepare(CLV_SOFTHSM_MODULE, label, pin_file, THREADS_MAX);
 }
 
+/*
+ * The audit log with its file left out. The linker puts this in the place of audit_append() in this
+ * program, and in no other: what is shipped has no such switch.
+ */
+static _Atomic bool audit_off;
+
+clv_rc __real_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
+			   struct clv_err *err);
+clv_rc __wrap_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
+			   struct clv_err *err);
+
+clv_rc __wrap_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
+			   struct clv_err *err)
+{
+	if (atomic_load_explicit(&audit_off, memory_order_relaxed))
+		return CLV_OK;
+	return __real_audit_append(audit, entry, durable, err);
+}
+
 /* ---- a home through the public calls */
 
 struct home_lane {
@@ -228,6 +249,16 @@ static bool api_decrypt_step(void *arg, unsigned thread)
 
 	clv_secret_free(dek);
 	return rc == CLV_OK || ok("clv_decrypt", rc, &lane->err);
+}
+
+static bool api_create_step(void *arg, unsigned thread)
+{
+	struct home *home = arg;
+	struct home_lane *lane = &home->lane[thread];
+	struct clv_version version;
+	clv_rc rc = clv_version_create(home->ctx, NULL, KEY, &version, &lane->err);
+
+	return rc == CLV_OK || ok("clv_version_create", rc, &lane->err);
 }
 
 static bool home_lanes_fill(struct home *home)
@@ -370,17 +401,32 @@ static bool rows_hsm(struct world *world, struct token *token, struct bare *bare
 	return true;
 }
 
+static bool rows_crypt(struct home *home, struct bare *bare, bool audited)
+{
+	const char *names[] = { audited ? "api.encrypt.audited" : "api.encrypt",
+				audited ? "api.decrypt.audited" : "api.decrypt" };
+	double target = audited ? 0 : 0.80;
+	bool done;
+
+	atomic_store(&audit_off, !audited);
+	done = row_pair(names[0], (struct measure_side){ api_encrypt_step, home },
+			(struct measure_side){ bare_encrypt, bare }, target) &&
+	       row_pair(names[1], (struct measure_side){ api_decrypt_step, home },
+			(struct measure_side){ bare_decrypt, bare }, target);
+	atomic_store(&audit_off, false);
+	return done;
+}
+
 static bool rows_api(struct world *world, struct bare *bare)
 {
 	struct home home = { 0 };
 	bool done = world_open(world);
 
 	home.ctx = world->ctx;
-	done = done && home_lanes_fill(&home) &&
-	       row_pair("api.encrypt", (struct measure_side){ api_encrypt_step, &home },
-			(struct measure_side){ bare_encrypt, bare }, 0) &&
-	       row_pair("api.decrypt", (struct measure_side){ api_decrypt_step, &home },
-			(struct measure_side){ bare_decrypt, bare }, 0);
+	done = done && home_lanes_fill(&home) && rows_crypt(&home, bare, false) &&
+	       rows_crypt(&home, bare, true) &&
+	       row_pair("api.create", (struct measure_side){ api_create_step, &home },
+			(struct measure_side){ bare_create, bare }, 0);
 	for (unsigned i = 0; i < THREADS_MAX; i++)
 		clv_buf_done(&home.lane[i].known);
 	world_close(world);
@@ -419,10 +465,11 @@ static bool rows_objects(struct world *world)
 static bool rows_with_bare(struct world *world, struct token *token)
 {
 	struct bare *bare = bare_on(world, "claviger local", "local");
-	bool done = bare != NULL && rows_hsm(world, token, bare) && rows_api(world, bare);
+	bool done = bare != NULL && (!measure_wants("hsm") || rows_hsm(world, token, bare)) &&
+		    (!measure_wants("api") || rows_api(world, bare));
 
 	bare_done(bare);
-	return done && rows_objects(world);
+	return done && (!measure_wants("objects") || rows_objects(world));
 }
 
 static bool run(struct world *world)
@@ -434,7 +481,7 @@ static bool run(struct world *world)
 	if (!world_make(world, token.uri) || !token_prepare(world, &token))
 		return false;
 	token_close(&token);
-	if (!rows_open(world, &token))
+	if (measure_wants("open") && !rows_open(world, &token))
 		return false;
 	memcpy(anchor.uri, token.uri, sizeof anchor.uri);
 	if (!token_open(world, &anchor, 1))

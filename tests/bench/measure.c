@@ -13,12 +13,31 @@
 static struct {
 	bool quick;
 	FILE *json;
-	unsigned rows;
+	bool rows; /* there is one in `json` already */
 } gl;
+
+static const char json_end[] = "\n]\n";
 
 bool measure_quick(void)
 {
 	return gl.quick;
+}
+
+bool measure_wants(const char *group)
+{
+	const char *only = getenv("BENCH_ONLY");
+
+	return only == NULL || strcmp(only, group) == 0;
+}
+
+static bool begin_json(const char *path)
+{
+	gl.json = fopen(path, "w");
+	if (gl.json == NULL)
+		perror(path);
+	else
+		fprintf(gl.json, "[");
+	return gl.json != NULL;
 }
 
 bool measure_begin(void)
@@ -28,19 +47,22 @@ bool measure_begin(void)
 	gl.quick = quick != NULL && strcmp(quick, "1") == 0;
 	if (path == NULL)
 		return true;
-	gl.json = fopen(path, "w");
+	gl.json = fopen(path, "r+");
 	if (gl.json == NULL)
-		perror(path);
-	else
-		fprintf(gl.json, "[");
-	return gl.json != NULL;
+		return begin_json(path);
+	/* Another program's rows: ours take the place of its end. */
+	gl.rows = true;
+	if (fseek(gl.json, -(long) (sizeof json_end - 1), SEEK_END) == 0)
+		return true;
+	perror(path);
+	return false;
 }
 
 bool measure_end(void)
 {
 	if (gl.json == NULL)
 		return true;
-	fprintf(gl.json, "\n]\n");
+	fprintf(gl.json, "%s", json_end);
 	return fclose(gl.json) == 0;
 }
 
@@ -111,18 +133,39 @@ static void print_row(const struct measure_row *row, const struct result *result
 	fflush(stdout);
 }
 
+static void begin_json_row(const char *name, double ours)
+{
+	fprintf(gl.json, "%s\n{\"name\":\"%s\",\"ours\":%.1f", gl.rows ? "," : "", name, ours);
+	gl.rows = true;
+}
+
 static void print_json(const struct measure_row *row, const struct result *result)
 {
 	if (gl.json == NULL)
 		return;
-	fprintf(gl.json, "%s\n{\"name\":\"%s\",\"ours\":%.1f", gl.rows++ > 0 ? "," : "", row->name,
-		result->ours);
+	begin_json_row(row->name, result->ours);
 	if (row->base.step != NULL)
 		fprintf(gl.json, ",\"base\":%.1f,\"ratio\":%.4f", result->base, result->ratio);
 	if (row->target > 0)
 		fprintf(gl.json, ",\"target\":%.2f", row->target);
 	fprintf(gl.json, ",\"verdict\":\"%s\",\"threads\":%u,\"rounds\":%d,\"quick\":%s}",
 		result->verdict, row->threads, MEASURE_ROUNDS, gl.quick ? "true" : "false");
+}
+
+void measure_limit(const char *name, const char *unit, double ours, double most)
+{
+	const char *verdict = ours <= most ? "met" : "short";
+
+	printf("bench %s ours=%.1f%s base=- ratio=- target=<%.1f%s %s threads=1 rounds=1%s\n", name,
+	       ours, unit, most, unit, verdict, gl.quick ? " quick=1" : "");
+	fflush(stdout);
+	if (gl.json == NULL)
+		return;
+	begin_json_row(name, ours);
+	fprintf(gl.json,
+		",\"unit\":\"%s\",\"most\":%.1f,\"verdict\":\"%s\",\"threads\":1,\"rounds\":1,"
+		"\"quick\":%s}",
+		unit, most, verdict, gl.quick ? "true" : "false");
 }
 
 bool measure_row(const struct measure_row *row)

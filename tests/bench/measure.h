@@ -23,12 +23,19 @@ struct measure_row {
 	unsigned threads;
 };
 
-/* Opens what BENCH_JSON names; BENCH_QUICK=1 asks for short rounds. False: said on stderr. */
+/* Opens what BENCH_JSON names, to add to it; BENCH_QUICK=1 asks for short rounds. False: said on
+ * stderr. */
 bool measure_begin(void);
 bool measure_quick(void);
 
+/* Are the rows of this group asked for? BENCH_ONLY names one group; without it all are. */
+bool measure_wants(const char *group);
+
 /* Runs the rounds and prints the row. False: a step failed. A ratio that is short is no failure. */
 bool measure_row(const struct measure_row *row);
+
+/* Prints a quantity that is not a rate, and the most that it should be. */
+void measure_limit(const char *name, const char *unit, double ours, double most);
 bool measure_end(void);
 
 #endif

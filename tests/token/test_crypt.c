@@ -284,6 +284,31 @@ static void ciphertext_opens_under_no_other_key_ring_or_location(struct home_wor
 	}
 }
 
+/* What is remembered of one key must not serve another; there are more keys than a worker
+ * remembers.
+ */
+static void keys_used_in_turns_stay_apart(struct home_world *w)
+{
+	world_open(w);
+	make_other_places(w);
+	for (unsigned turn = 0; turn < 3 * CLV_ARRAY_LEN(all_keys); turn++) {
+		const char *name = all_keys[turn % CLV_ARRAY_LEN(all_keys)];
+		struct clv_secret *back = NULL;
+		struct clv_buf out = { 0 };
+		char used[CLV_NAME_MAX], opened[CLV_NAME_MAX], version[CLV_NAME_MAX + 32];
+
+		snprintf(version, sizeof version, "%s/cryptoKeyVersions/1", name);
+		assert_ok(w, clv_encrypt(w->ctx, NULL, name, bytes_of(MARKER), no_aad, &out, used,
+					 &w->err));
+		assert_string_equal(used, version);
+		assert_ok(w, clv_decrypt(w->ctx, NULL, name, clv_buf_view(&out), no_aad, &back,
+					 opened, &w->err));
+		assert_string_equal(opened, version);
+		clv_secret_free(back);
+		clv_buf_done(&out);
+	}
+}
+
 /* The uid names the version; a ciphertext with another version's uid goes to that key. */
 static void uid_of_another_version_does_not_open_it(struct home_world *w)
 {
@@ -438,6 +463,7 @@ int main(void)
 		home_test(aad_must_be_the_same),
 		home_test(aad_of_64_kib_is_bound),
 		home_test(ciphertext_opens_under_no_other_key_ring_or_location),
+		home_test(keys_used_in_turns_stay_apart),
 		home_test(uid_of_another_version_does_not_open_it),
 		home_test(uid_of_no_version_is_an_invalid_ciphertext),
 		home_test(every_truncation_is_refused),

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making, opening, moving and sharing a home. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +312,50 @@ static void processes_share_a_home(struct home_world *w)
 	assert_int_equal(world_count(w, "SELECT count(*) FROM intents"), 0);
 }
 
+/* ---- threads */
+
+static unsigned open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void *look_once(void *arg)
+{
+	const struct home_world *w = arg;
+	struct clv_key key;
+	struct clv_err err;
+
+	return clv_key_get(w->ctx, NULL, WRAPPED, &key, &err) == CLV_OK ? arg : NULL;
+}
+
+/* A connection and a seat for each call that is under way, not for each thread that ever came. */
+static void threads_one_after_the_other_share_a_worker(struct home_world *w)
+{
+	unsigned before = open_files(), with_one;
+
+	world_open(w);
+	assert_non_null(look_once(w));
+	with_one = open_files();
+	for (unsigned i = 0; i < 40; i++) {
+		pthread_t thread;
+		void *done;
+
+		assert_int_equal(pthread_create(&thread, NULL, look_once, w), 0);
+		assert_int_equal(pthread_join(thread, &done), 0);
+		assert_non_null(done);
+	}
+	assert_int_equal(open_files(), with_one);
+	w->ctx = clv_ctx_free(w->ctx);
+	assert_int_equal(open_files(), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +374,7 @@ int main(void)
 		home_test(moved_home_still_decrypts),
 		home_test(home_is_found_by_a_relative_path_wherever_we_go_then),
 		home_test(processes_share_a_home),
+		home_test(threads_one_after_the_other_share_a_worker),
 	};
 	return cmocka_run_group_tests_name("home", tests, home_group_set_up, home_group_tear_down);
 }

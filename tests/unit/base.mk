@@ -8,6 +8,7 @@ test_programs += \
 	tests/unit/test_bytes \
 	tests/unit/test_deadline \
 	tests/unit/test_secret \
+	tests/unit/test_thread \
 	tests/unit/test_time \
 	tests/unit/test_crc32c \
 	tests/unit/test_hash \
@@ -40,6 +41,9 @@ tests_unit_test_deadline_LDADD = $(test_libs)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/base_check.h
 tests_unit_test_secret_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_secret_LDADD = $(test_libs)
+tests_unit_test_thread_SOURCES = tests/unit/test_thread.c tests/unit/base_check.h
+tests_unit_test_thread_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_thread_LDADD = $(test_libs)
 tests_unit_test_time_SOURCES = tests/unit/test_time.c tests/unit/base_check.h
 tests_unit_test_time_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_time_LDADD = $(test_libs)

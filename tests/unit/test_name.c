@@ -270,7 +270,7 @@ static void id_check_follows_the_rule_of_its_kind(void **state)
 	}
 }
 
-/* Each byte but NUL, alone: nothing slips through beside the sets of the header. */
+/* Each byte but NUL, alone and in second place: nothing slips through beside the header's sets. */
 static void id_check_takes_only_the_characters_listed(void **state)
 {
 	(void) state;
@@ -278,13 +278,23 @@ static void id_check_takes_only_the_characters_listed(void **state)
 		const bool lower = c >= 'a' && c <= 'z';
 		const bool word = lower || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 				  c == '_' || c == '-';
-		const char id[] = { (char) c, '\0' };
+		const bool digit = c >= '0' && c <= '9';
+		const char id[] = { (char) c, '\0' }, text[] = { 'a', (char) c, 'a', '\0' };
+		const char number[] = { '1', (char) c, '\0' };
 		struct clv_err err;
 
 		assert_int_equal(clv_id_check(CLV_NAME_LOCATION, id, &err) == CLV_OK, lower);
 		assert_int_equal(clv_id_check(CLV_NAME_KEY_RING, id, &err) == CLV_OK, word);
 		assert_int_equal(clv_id_check(CLV_NAME_KEY, id, &err) == CLV_OK, word);
 		assert_int_equal(clv_id_check(CLV_NAME_IMPORT_JOB, id, &err) == CLV_OK, word);
+		assert_int_equal(clv_id_check(CLV_NAME_VERSION, id, &err) == CLV_OK,
+				 digit && c != '0');
+		assert_int_equal(clv_id_check(CLV_NAME_PROJECT, text, &err) == CLV_OK,
+				 lower || digit || c == '-');
+		assert_int_equal(clv_id_check(CLV_NAME_LOCATION, text, &err) == CLV_OK,
+				 lower || digit || c == '-');
+		assert_int_equal(clv_id_check(CLV_NAME_KEY, text, &err) == CLV_OK, word);
+		assert_int_equal(clv_id_check(CLV_NAME_VERSION, number, &err) == CLV_OK, digit);
 	}
 }
 

@@ -309,7 +309,7 @@ static void new_refuses_when_the_arena_is_full_and_recovers(void **state)
 	check_refused(rc, &err, CLV_E_RESOURCE_EXHAUSTED,
 		      "the locked memory for secrets is full: no room for 131072 bytes");
 	assert_null(secrets[n]);
-	assert_int_equal(n, CLV_SECRET_ARENA_DEFAULT / CLV_SECRET_MAX);
+	assert_int_equal(n, CLV_SECRET_ARENA_DEFAULT / CLV_SECRET_MAX - 1); /* one is broken into */
 	while (n > 0)
 		secrets[n - 1] = clv_secret_free(secrets[n - 1]), n--;
 	clv_secret_free(filled(CLV_SECRET_MAX, 1));
