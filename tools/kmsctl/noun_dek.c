@@ -231,16 +231,6 @@ static clv_rc rewrap(struct kms_run *run, struct clv_err *err)
 
 /* ---- tables */
 
-#define OPT_AAD                                                                                    \
-	{                                                                                          \
-		"additional-authenticated-data-file", 0, "FILE", KMS_FILE, 0,                      \
-			"what the wrapped DEK is bound to besides"                                 \
-	}
-#define OPT_FORCE                                                                                  \
-	{                                                                                          \
-		"force", 0, NULL, KMS_TEXT, 0, "show the DEK even on a terminal"                   \
-	}
-
 static const struct kms_opt generate_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
