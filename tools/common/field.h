@@ -12,8 +12,9 @@
 #include <claviger/err.h>
 #include <jansson.h>
 
-#define KMS_FIELD_MAX 128 /* bytes of a field name, with the final NUL; longer ones find nothing   \
-			   */
+#define KMS_FIELD_MAX                                                                              \
+	128 /* bytes of a field name, with the final NUL; longer ones find nothing                 \
+	     */
 
 /* Bytes of the field name that `text` begins with ("primary.state"), 0: it begins with none. */
 size_t kms_field_span(const char *text);
