@@ -32,7 +32,7 @@ size_t kms_field_span(const char *text)
 
 const json_t *kms_field_of(const json_t *item, const char *name)
 {
-	char key[128];
+	char key[KMS_FIELD_MAX];
 
 	while (item != NULL && *name != '\0') {
 		size_t len = strcspn(name, ".");
@@ -177,6 +177,31 @@ bool kms_sort_has(const char *text, const char *key)
 	return false;
 }
 
+static bool any_has(const json_t *list, const char *field)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		if (kms_field_of(json_array_get(list, i), field) != NULL)
+			return true;
+	}
+	return false;
+}
+
+bool kms_sort_unseen(const json_t *list, const char *text, char field[KMS_FIELD_MAX])
+{
+	const char *at = text;
+	bool falling;
+	size_t len;
+
+	while ((len = field_here(&at, &falling)) != 0) {
+		snprintf(field, KMS_FIELD_MAX, "%.*s", (int) len, at);
+		if (!any_has(list, field))
+			return true;
+		at += len;
+		at += *at == ',';
+	}
+	return false;
+}
+
 /* An item, and where it was. */
 struct place {
 	json_t *item; /* borrowed */
@@ -198,7 +223,7 @@ static int compare_places(const void *p, const void *q, void *order)
 {
 	const struct place *a = p, *b = q;
 	const char *at = order;
-	char field[128];
+	char field[KMS_FIELD_MAX];
 	bool falling;
 	size_t len;
 

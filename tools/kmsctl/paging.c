@@ -197,9 +197,13 @@ static clv_rc collect(struct listing *listing, struct clv_err *err)
 /* A field that no item has is most likely a slip, and the answer not what was meant. */
 static void warn_of_unseen(const struct listing *listing)
 {
+	char misspelt[KMS_FIELD_MAX];
 	const char *field;
 	size_t at = 0;
 
+	if (listing->order != NULL && json_array_size(listing->items) > 0 &&
+	    kms_sort_unseen(listing->items, listing->order, misspelt))
+		kms_out_warn(listing->run->out, "--sort-by: nothing here has a field %s", misspelt);
 	if (listing->filter == NULL || !listing->any)
 		return;
 	while ((field = kms_filter_unseen(listing->filter, &at)) != NULL)
