@@ -3,3 +3,4 @@
 test_scripts += tests/cli/dek.sh tests/cli/examples.sh tests/cli/gcloud.sh tests/cli/kmsctl.sh \
 	tests/cli/life.sh tests/cli/lists.sh
 EXTRA_DIST += tests/snapshots/kmsctl-help.txt
+soak_scripts += tests/soak/dek.sh
