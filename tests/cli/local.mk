@@ -13,3 +13,4 @@ test_scripts += \
 	tests/cli/pairs.sh \
 	tests/cli/rotation.sh
 EXTRA_DIST += tests/snapshots/kmsctl-help.txt
+soak_scripts += tests/soak/dek.sh

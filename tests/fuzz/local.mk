@@ -3,6 +3,7 @@
 fuzz_programs += \
 	tests/fuzz/clv1_fuzz \
 	tests/fuzz/filter_fuzz \
+	tests/fuzz/json_line_fuzz \
 	tests/fuzz/name_fuzz \
 	tests/fuzz/time_fuzz
 
@@ -12,6 +13,9 @@ tests_fuzz_clv1_fuzz_LDADD = $(test_libs)
 tests_fuzz_filter_fuzz_SOURCES = tests/fuzz/filter_fuzz.c $(fuzz_support)
 tests_fuzz_filter_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_filter_fuzz_LDADD = tools/libkmscommon.la $(test_libs)
+tests_fuzz_json_line_fuzz_SOURCES = tests/fuzz/json_line_fuzz.c $(fuzz_support)
+tests_fuzz_json_line_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_json_line_fuzz_LDADD = tools/libkmsctl.la tools/libkmscommon.la $(test_libs)
 tests_fuzz_name_fuzz_SOURCES = tests/fuzz/name_fuzz.c $(fuzz_support)
 tests_fuzz_name_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_name_fuzz_LDADD = $(test_libs)
@@ -44,6 +48,16 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/filter/tests \
 	tests/fuzz/seeds/filter/value \
 	tests/fuzz/seeds/filter/value-open \
+	tests/fuzz/seeds/json_line/blanks \
+	tests/fuzz/seeds/json_line/empty \
+	tests/fuzz/seeds/json_line/escapes \
+	tests/fuzz/seeds/json_line/list \
+	tests/fuzz/seeds/json_line/loose-bits \
+	tests/fuzz/seeds/json_line/nested \
+	tests/fuzz/seeds/json_line/numbers \
+	tests/fuzz/seeds/json_line/open \
+	tests/fuzz/seeds/json_line/plain \
+	tests/fuzz/seeds/json_line/twice \
 	tests/fuzz/seeds/name/control-characters \
 	tests/fuzz/seeds/name/empty \
 	tests/fuzz/seeds/name/id-63 \

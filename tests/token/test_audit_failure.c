@@ -99,7 +99,12 @@ static void use_hands_out_nothing_and_works_again_without_reopening(struct home_
 			assert_refused(w, call(w, "encrypt", resources[k]),
 				       CLV_E_RESOURCE_EXHAUSTED, DONE);
 		assert_refused(w, call(w, "decrypt", WRAPPED), CLV_E_RESOURCE_EXHAUSTED, DONE);
+		assert_refused(w, call(w, "dek_generate", WRAPPED), CLV_E_RESOURCE_EXHAUSTED, DONE);
+		assert_refused(w, call(w, "dek_rewrap", WRAPPED), CLV_E_RESOURCE_EXHAUSTED, DONE);
+		assert_refused(w, call(w, "random_bytes", LOCATION), CLV_E_RESOURCE_EXHAUSTED,
+			       DONE);
 		lift_limit();
+		assert_ok(w, call(w, "dek_rewrap", WRAPPED));
 		assert_ok(w, call(w, "encrypt", WRAPPED));
 		assert_ok(w, call(w, "decrypt", WRAPPED));
 		assert_log_readable(w);
