@@ -81,6 +81,7 @@ static void do_turn(struct api_upkeep *up, const struct turn *turn)
 	if (rc == CLV_E_ABORTED)
 		return;
 	if (rc == CLV_OK) {
+		version.kind = CLV_NAME_VERSION;
 		clv_name_format(&turn->name, CLV_NAME_KEY, key_name);
 		clv_name_format(&version, CLV_NAME_VERSION, version_name);
 		rc = api_upkeep_note(up, key_name, reason_of(turn), version_name, rc, &err);

@@ -60,6 +60,16 @@ run "$kmsctl" --version
 like 'the version is printed' "$(cat out)" '^kmsctl [0-9]+[.][0-9]+[.][0-9]+$'
 gives 0 'help for one command' help keys versions disable
 gives 0 'help by option' keys create --help
+"$kmsctl" help --all | sed -n 's/^\(kmsctl [a-z -]*[a-z]\).*/\1/p' >commands
+silent=
+while read -r program words; do
+	# shellcheck disable=SC2086 # $words is a list of words
+	run "$kmsctl" $words --help
+	if [ "$rc" -ne 0 ] || ! grep -q "^$program $words" out || ! grep -q -e '--format' out; then
+		silent="$silent $words;"
+	fi
+done <commands
+is 'every command has its help by option' "$(wc -l <commands | grep -c '^[2-9][0-9]')$silent" 1
 gives 2 'help for no command' help keyz
 gives 2 'no command' --quiet
 gives 2 'an unknown noun' keyz list
@@ -80,7 +90,23 @@ is 'and nothing else' "$(wc -l <err) $(wc -c <out)" '1 0'
 run "$kmsctl" keyz --format json
 is_json 'usage errors too' err '$_->{error}{status} eq "INVALID_ARGUMENT"'
 run "$kmsctl" completion bash
-if command -v bash >/dev/null; then ok 'the completion script is bash' bash -n out; fi
+if command -v bash >/dev/null; then
+	ok 'the completion script is bash' bash -n out
+	cp out completion
+	# completes WORD...: what the script offers in the place of the last word.
+	completes()
+	{
+		bash -c '. ./completion
+			COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _kmsctl; echo "${COMPREPLY[*]}"' kmsctl kmsctl "$@"
+	}
+	is 'it offers nouns' "$(completes k)" 'keyrings keys'
+	is 'verbs' "$(completes keys versions d)" 'describe disable destroy'
+	is 'verbs of aliases' "$(completes version d)" 'describe disable destroy'
+	is 'what is spelled with one more word' "$(completes keys v)" versions
+	is 'options' "$(completes keys list --f)" '--filter --format'
+	is 'their words' "$(completes status --format '')" 'text json value'
+	is 'also behind the equals sign' "$(completes keys versions update --state = e)" enabled
+fi
 if [ -e /dev/full ]; then
 	rc=0
 	"$kmsctl" help --all >/dev/full 2>err || rc=$?

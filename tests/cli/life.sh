@@ -116,10 +116,10 @@ live()
 		says "$l: $verb says why" "cannot be ${verb%e}e?(ed|d|yed), current state is: DESTROY_SCHEDULED"
 	done
 	gives 0 "$l: nothing is due yet" maintain
-	says "$l: so nothing is destroyed" '^Destroyed 0 versions[.]$'
+	says "$l: so nothing is destroyed" '^Destroyed 0 versions, rotated 0 keys[.]$'
 	gives 0 "$l: list" keys versions list $place --nist
 	like "$l: the list has the time and NIST's word" "$(cat out)" \
-		'cryptoKeyVersions/1 +DESTROY_SCHEDULED +deactivated +2[^ ]+Z +2[^ ]+Z *$'
+		'cryptoKeyVersions/1 +DESTROY_SCHEDULED +deactivated +GOOGLE_[A-Z_]+ +2[^ ]+Z +2[^ ]+Z *$'
 	gives 0 "$l: restore" keys versions restore 1 $place
 	in_state "$l: it is disabled" 1 DISABLED
 	reads 9 "$l: the old letter is refused still" old
@@ -156,6 +156,6 @@ gives 0 'status' status --format json
 is_json 'counts what is scheduled' '$_->{locations}[0]{versionsScheduled} == 1
 	&& $_->{locations}[1]{versionsScheduled} == 1 && $_->{locations}[0]{versionsDestroyed} == 0'
 gives 0 'maintain in JSON' maintain --format json
-is_json 'says how many' '$_->{versionsDestroyed} == 0'
+is_json 'says how many' '$_->{versionsDestroyed} == 0 && $_->{keysRotated} == 0'
 is 'the audit log has each order' "$(grep -c 'cryptoKeyVersions.destroy"' home/audit/audit.jsonl)" 7
 tap_done

@@ -59,6 +59,13 @@ printf '%s\n' "$paged" >"$dir/page"
 none 'the pages have what the help has' "$(comm -23 "$dir/help" "$dir/page" | sed 's/$/: not in the page/')"
 none 'the help has what the pages have' "$(comm -13 "$dir/help" "$dir/page" | sed 's/$/: not in the help/')"
 rm -r "$dir"
+if [ -e lib/claviger/status.h ]; then
+	# "9 FAILED_PRECONDITION", from the list of outcomes and from the overview's table.
+	outcomes=$(sed -n 's/.*X(CLV_[A-Z_]*, \([0-9]*\), [0-9]*, "\([A-Z_]*\)".*/\1 \2/p' lib/claviger/status.h)
+	is 'the exit statuses are those of the outcome table' \
+		"$(sed -n 's/^[.]It \([0-9]*\) Ta \([A-Z_]*\) Ta.*/\1 \2/p' man/kmsctl.1)" "$outcomes"
+	like 'of which there are some' "$outcomes" '^13 UNIMPLEMENTED$'
+fi
 if command -v mandoc >/dev/null; then
 	none 'mandoc finds nothing to warn of' "$(for page in man/*.[17]; do
 		grep -q '^[.]so ' "$page" || mandoc -T lint -W warning "$page" 2>&1 || true

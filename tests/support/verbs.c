@@ -65,6 +65,14 @@ static clv_rc key_list(struct home_world *w, const struct clv_caller *who, const
 	return rc;
 }
 
+static clv_rc key_update(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	const struct clv_key_changes changes = { .update_labels = "verb=called" };
+	struct clv_key key;
+
+	return clv_key_update(w->ctx, who, resource, &changes, &key, &w->err);
+}
+
 static clv_rc version_get(struct home_world *w, const struct clv_caller *who, const char *resource)
 {
 	struct clv_version version;
@@ -290,6 +298,7 @@ const struct verb verbs[] = {
 	{ "key_create", "cloudkms.cryptoKeys.create", key_create, WRAPPED, NO_KEY },
 	{ "key_get", "cloudkms.cryptoKeys.get", key_get, WRAPPED, NO_KEY },
 	{ "key_list", "cloudkms.cryptoKeys.list", key_list, RING, NO_RING },
+	{ "key_update", "cloudkms.cryptoKeys.update", key_update, WRAPPED, NO_KEY },
 	{ "version_get", "cloudkms.cryptoKeyVersions.get", version_get, VERSION(WRAPPED),
 	  VERSION(NO_KEY) },
 	{ "version_list", "cloudkms.cryptoKeyVersions.list", version_list, WRAPPED, NO_KEY },

@@ -211,6 +211,8 @@ static const struct {
 	{ "version_create", KEY("none"), CLV_E_NOT_FOUND, NULL },
 	{ "key_set_primary", WRAPPED, CLV_OK, V1(WRAPPED) },
 	{ "key_set_primary", KEY("none"), CLV_E_NOT_FOUND, V1(KEY("none")) },
+	{ "key_update", WRAPPED, CLV_OK, NULL },
+	{ "key_update", KEY("none"), CLV_E_NOT_FOUND, NULL },
 	{ "location_create", LOCATION, CLV_E_ALREADY_EXISTS, NULL },
 	{ "location_create", PROJECT "/locations/none", CLV_E_NOT_FOUND, NULL },
 	{ "location_create_softhsm", LOCATION, CLV_E_ALREADY_EXISTS, NULL },

@@ -22,6 +22,8 @@ test_programs += \
 	tests/token/test_switch \
 	tests/token/test_history \
 	tests/token/test_crash \
+	tests/token/test_rotation \
+	tests/token/test_counts \
 	tests/token/test_intents \
 	tests/token/test_stress
 
@@ -60,6 +62,13 @@ tests_token_test_switch_LDADD = $(test_libs)
 tests_token_test_history_SOURCES = tests/token/test_history.c $(home_world)
 tests_token_test_history_CPPFLAGS = $(home_cppflags)
 tests_token_test_history_LDADD = $(test_libs)
+tests_token_test_rotation_SOURCES = tests/token/test_rotation.c $(home_world)
+tests_token_test_rotation_CPPFLAGS = $(home_cppflags)
+tests_token_test_rotation_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_intent_add,--wrap=store_key_rotate
+tests_token_test_rotation_LDADD = $(test_libs)
+tests_token_test_counts_SOURCES = tests/token/test_counts.c $(home_world)
+tests_token_test_counts_CPPFLAGS = $(home_cppflags)
+tests_token_test_counts_LDADD = $(test_libs)
 tests_token_test_crash_SOURCES = tests/token/test_crash.c $(home_world)
 tests_token_test_crash_CPPFLAGS = $(home_cppflags)
 tests_token_test_crash_LDADD = $(test_libs)
@@ -67,7 +76,7 @@ tests_token_test_intents_SOURCES = tests/token/test_intents.c $(home_world)
 tests_token_test_intents_CPPFLAGS = $(home_cppflags)
 tests_token_test_intents_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=store_intent_add,--wrap=store_intent_list,--wrap=store_key_add \
-	-Wl,--wrap=store_location_add,--wrap=hsm_key_create,--wrap=hsm_location_create
+	-Wl,--wrap=store_location_add,--wrap=hsm_version_create,--wrap=hsm_location_create
 tests_token_test_intents_LDADD = $(test_libs)
 tests_token_test_stress_SOURCES = tests/token/test_stress.c $(home_verbs) $(home_world)
 tests_token_test_stress_CPPFLAGS = $(home_cppflags)

@@ -145,6 +145,18 @@ static void numbers_and_durations_are_read(void **state)
 	assert_int_equal(kms_number(&line->args, "limit", 7), 7);
 }
 
+static void times_are_read(void **state)
+{
+	struct line *line = *state;
+
+	accepts(line, "kmsctl keys set-rotation-schedule k --next-rotation-time "
+		      "2031-01-02T03:04:05.678Z --rotation-period=30d");
+	assert_int_equal(kms_number(&line->args, "next-rotation-time", 0),
+			 INT64_C(1925089445678) * CLV_NS_PER_MS);
+	assert_int_equal(kms_number(&line->args, "rotation-period", 0),
+			 INT64_C(30) * 24 * 3600 * CLV_NS_PER_S);
+}
+
 static void help_needs_no_more_than_a_command(void **state)
 {
 	struct line *line = *state;
@@ -193,10 +205,15 @@ static void usage_errors_say_what_is_wrong_and_where_help_is(void **state)
 		{ "kmsctl keys list --page-size 0", "--page-size takes a number from 1" },
 		{ "kmsctl keys describe k --filter a=b", "--filter is not an option of this" },
 		{ "kmsctl status --verbosity loud", "--verbosity is one of debug|info|" },
-		{ "kmsctl keys create k --purpose mac", "--purpose is one of encryption" },
+		{ "kmsctl keys create k --purpose macs", "--purpose is one of encryption" },
 		{ "kmsctl encrypt --plaintext-file p", "--ciphertext-file FILE is missing" },
 		{ "kmsctl encrypt --plaintext-file= --ciphertext-file c", "--plaintext-file is "
 									  "empty" },
+		{ "kmsctl keys update k --next-rotation-time tomorrow",
+		  "--next-rotation-time takes "
+		  "a time like 2031-01" },
+		{ "kmsctl keys update k --next-rotation-time 1970-01-01T00:00:00Z",
+		  "takes a time" },
 		{ "kmsctl decrypt --plaintext-file p --ciphertext-file c --every 5", "takes a "
 										     "time" },
 		{ "kmsctl decrypt --plaintext-file p --ciphertext-file c --every 0s", "takes a "
@@ -294,6 +311,7 @@ int main(void)
 		TEST(a_single_dash_is_a_value),
 		TEST(a_repeatable_option_keeps_its_order),
 		TEST(numbers_and_durations_are_read),
+		TEST(times_are_read),
 		TEST(help_needs_no_more_than_a_command),
 		TEST(usage_errors_say_what_is_wrong_and_where_help_is),
 		TEST(a_pin_on_the_line_is_refused_and_not_repeated),

@@ -115,6 +115,15 @@ static void columns_are_aligned_and_no_line_ends_in_blanks(void **state)
 	shows(paper, "NAME       ID  N\nlong name  12  5\nb\n               77\n");
 }
 
+static void a_map_is_shown_as_its_pairs(void **state)
+{
+	struct paper *paper = *state;
+
+	load(paper, "[{\"name\":{\"env\":\"prod\",\"team\":\"\"},\"n\":1},{\"name\":{}}]");
+	kms_print_table(paper->to, paper->json, columns, screen(0));
+	shows(paper, "NAME            ID  N\nenv=prod,team=      1\n\n");
+}
+
 static void width_is_counted_in_characters(void **state)
 {
 	struct paper *paper = *state;
@@ -218,6 +227,7 @@ int main(void)
 		TEST(control_characters_are_not_passed_on),
 		TEST(a_text_that_is_not_utf8_is_shown_as_far_as_it_is_ascii),
 		TEST(columns_are_aligned_and_no_line_ends_in_blanks),
+		TEST(a_map_is_shown_as_its_pairs),
 		TEST(width_is_counted_in_characters),
 		TEST(a_table_fits_the_terminal_and_keeps_the_ends_of_names),
 		TEST(a_table_too_wide_for_any_cut_is_still_printed),

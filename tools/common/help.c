@@ -80,6 +80,9 @@ static void print_noun(FILE *to, const struct kms_tables *tables, const struct k
 		print_verb(to, tables, noun, verb);
 	}
 	print_aliases(to, noun);
+	/* Where the noun is the whole command, this is its help. */
+	if (noun->verbs->name == NULL)
+		print_common(to, tables);
 }
 
 /* Prints help for the words; false: they name nothing. */

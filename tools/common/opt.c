@@ -358,6 +358,11 @@ static clv_rc read_value(const struct kms_args *args, struct kms_value *value, s
 	    (clv_duration_parse(value->text, &value->number, err) != CLV_OK || value->number == 0))
 		return kms_usage(args, err, "--%s takes a time like 200ms or 5s, not `%.40s`",
 				 opt->name, value->text);
+	if (opt->type == KMS_TIME &&
+	    (clv_time_parse(value->text, &value->number, err) != CLV_OK || value->number <= 0))
+		return kms_usage(args, err,
+				 "--%s takes a time like 2031-01-02T03:04:05Z, not `%.40s`",
+				 opt->name, value->text);
 	return check_language(args, value, err);
 }
 

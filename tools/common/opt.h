@@ -20,6 +20,7 @@ enum kms_type {
 	KMS_CHOICE,   /* one of the words in `value`, which are separated by '|' */
 	KMS_COUNT,    /* a decimal number >= 1 */
 	KMS_DURATION, /* "200ms", kept in ns, > 0 */
+	KMS_TIME,     /* "2031-01-02T03:04:05Z", kept in ns since 1970, > 0 */
 	KMS_FORMAT,   /* as kms_format_parse() reads it; `value` has words for completion */
 	KMS_FILTER,   /* as kms_filter_parse() reads it */
 	KMS_SORT,     /* as kms_sort_check() has it */
@@ -76,7 +77,7 @@ struct kms_tables {
 struct kms_value {
 	const struct kms_opt *opt;
 	const char *text;
-	int64_t number; /* KMS_COUNT, KMS_DURATION */
+	int64_t number; /* KMS_COUNT, KMS_DURATION, KMS_TIME */
 };
 
 /* What was wrong with the line, noted while reading and reported once the command is known. */

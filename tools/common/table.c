@@ -28,15 +28,36 @@ static unsigned show_into(char cell[CELL_MAX], const char *text)
 	return n;
 }
 
+/* A map of texts, as labels are: "key=value,key=value", as much of it as fits. */
+static void join(const json_t *map, char *text, size_t size)
+{
+	const char *key;
+	json_t *value;
+	size_t used = 0;
+
+	text[0] = '\0';
+	/* jansson's iterator wants a record that it could change; nothing is changed here. */
+	json_object_foreach((json_t *) (uintptr_t) map, key, value)
+	{
+		if (used < size && json_is_string(value))
+			used += (size_t) snprintf(text + used, size - used, "%s%s=%s",
+						  used > 0 ? "," : "", key,
+						  json_string_value(value));
+	}
+}
+
 /* The text of a cell; returns its width in characters. */
 static unsigned cell_of(const json_t *item, const struct kms_column *column, char cell[CELL_MAX])
 {
 	const json_t *value = kms_field_of(item, column->path);
 	const char *text = json_string_value(value);
 	const char *slash;
-	char number[32];
+	char number[32], joined[CELL_MAX];
 
-	if (json_is_integer(value)) {
+	if (json_is_object(value)) {
+		join(value, joined, sizeof joined);
+		text = joined;
+	} else if (json_is_integer(value)) {
 		snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		text = number;
 	} else if (json_is_boolean(value)) {

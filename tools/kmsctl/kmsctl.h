@@ -27,24 +27,30 @@ struct kms_run {
 
 extern const struct kms_tables kmsctl_tables;
 
-extern const struct kms_noun kms_noun_init;
-extern const struct kms_noun kms_noun_location;
-extern const struct kms_noun kms_noun_keyring;
-extern const struct kms_noun kms_noun_key;
-extern const struct kms_noun kms_noun_version;
-extern const struct kms_noun kms_noun_encrypt;
-extern const struct kms_noun kms_noun_decrypt;
-extern const struct kms_noun kms_noun_asymmetric_sign;
-extern const struct kms_noun kms_noun_asymmetric_decrypt;
-extern const struct kms_noun kms_noun_mac_sign;
-extern const struct kms_noun kms_noun_mac_verify;
-extern const struct kms_noun kms_noun_raw_encrypt;
-extern const struct kms_noun kms_noun_raw_decrypt;
-extern const struct kms_noun kms_noun_maintain;
-extern const struct kms_noun kms_noun_status;
-extern const struct kms_noun kms_noun_token;
-extern const struct kms_noun kms_noun_help;
-extern const struct kms_noun kms_noun_completion;
+/* All nouns, in the order of `kmsctl help`: kms_noun_init and so on, each in its noun_*.c. */
+#define KMSCTL_NOUNS(X)                                                                            \
+	X(init)                                                                                    \
+	X(location)                                                                                \
+	X(keyring)                                                                                 \
+	X(key)                                                                                     \
+	X(version)                                                                                 \
+	X(encrypt)                                                                                 \
+	X(decrypt)                                                                                 \
+	X(asymmetric_sign)                                                                         \
+	X(asymmetric_decrypt)                                                                      \
+	X(mac_sign)                                                                                \
+	X(mac_verify)                                                                              \
+	X(raw_encrypt)                                                                             \
+	X(raw_decrypt)                                                                             \
+	X(status)                                                                                  \
+	X(maintain)                                                                                \
+	X(token)                                                                                   \
+	X(help)                                                                                    \
+	X(completion)
+
+#define KMSCTL_DECLARE(noun) extern const struct kms_noun kms_noun_##noun;
+KMSCTL_NOUNS(KMSCTL_DECLARE)
+#undef KMSCTL_DECLARE
 
 /* ---- rows that several tables have */
 

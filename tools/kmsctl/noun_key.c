@@ -50,6 +50,11 @@ static clv_rc key_create(struct kms_run *run, struct clv_err *err)
 			(enum clv_protection) number_of(args, "protection-level", protections),
 		.residency = (enum clv_residency) number_of(args, "residency", residencies),
 		.destroy_delay = kms_number(args, "destroy-scheduled-duration", 0),
+		.rotation_period = kms_number(args, "rotation-period", 0),
+		.next_rotation_time = kms_number(args, "next-rotation-time", 0),
+		.labels = kms_text(args, "labels"),
+		.import_only = kms_given(args, "import-only"),
+		.skip_initial_version = kms_given(args, "skip-initial-version-creation"),
 	};
 	const char *algorithm = kms_text(args, "default-algorithm");
 	struct clv_key key;
@@ -79,6 +84,7 @@ static const struct kms_column key_columns[] = {
 	{ "ALGORITHM", "versionTemplate.algorithm", false },
 	{ "PROTECTION_LEVEL", "versionTemplate.protectionLevel", false },
 	{ "RESIDENCY", "residency", false },
+	{ "LABELS", "labels", false },
 	{ "PRIMARY_ID", "primary.name", true },
 	{ "PRIMARY_STATE", "primary.state", false },
 	{ 0 },
@@ -116,10 +122,135 @@ static clv_rc key_set_primary(struct kms_run *run, struct clv_err *err)
 	return set_primary(run, run->name.version, err);
 }
 
+/* ---- what can be changed of a key */
+
+static const char *const update_words[] = {
+	"primary-version",
+	"update-labels",
+	"remove-labels",
+	"clear-labels",
+	"rotation-period",
+	"next-rotation-time",
+	"remove-rotation-schedule",
+	"default-algorithm",
+};
+
+/* The schedule as the line has it. */
+static struct clv_key_changes schedule_of(const struct kms_args *args)
+{
+	struct clv_key_changes changes = {
+		.rotation_period = kms_number(args, "rotation-period", 0),
+		.next_rotation_time = kms_number(args, "next-rotation-time", 0),
+	};
+
+	if (kms_given(args, "rotation-period"))
+		changes.fields |= CLV_KEY_ROTATION_PERIOD;
+	if (kms_given(args, "next-rotation-time"))
+		changes.fields |= CLV_KEY_NEXT_ROTATION_TIME;
+	return changes;
+}
+
+static clv_rc check_update(const struct kms_args *args, struct clv_err *err)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < KMS_ARRAY_LEN(update_words); i++)
+		any = any || kms_given(args, update_words[i]);
+	if (!any)
+		return kms_usage(args, err, "nothing to update: give at least one option");
+	if (kms_given(args, "clear-labels") && kms_given(args, "remove-labels"))
+		return kms_usage(args, err,
+				 "--clear-labels and --remove-labels exclude each other");
+	if (kms_given(args, "remove-rotation-schedule") && schedule_of(args).fields != 0)
+		return kms_usage(args, err,
+				 "--remove-rotation-schedule excludes --rotation-period and "
+				 "--next-rotation-time");
+	return CLV_OK;
+}
+
+static bool has_changes(const struct clv_key_changes *changes)
+{
+	return changes->fields != 0 || changes->update_labels != NULL ||
+	       changes->remove_labels != NULL;
+}
+
+static clv_rc change(struct kms_run *run, const struct clv_key_changes *changes,
+		     struct clv_err *err)
+{
+	char name[CLV_NAME_MAX];
+	struct clv_key key;
+
+	clv_name_format(&run->name, CLV_NAME_KEY, name);
+	CLV_TRY(clv_key_update(run->ctx, NULL, name, changes, &key, err));
+	kms_out_note(run->out, "Updated key [%s].", run->name.key);
+	return kms_out_made(run->out, kms_record_key(&key), err);
+}
+
+/* What else was to be changed is changed by now, and the caller has to know. */
+static clv_rc change_primary(struct kms_run *run, bool changed, struct clv_err *err)
+{
+	uint64_t number = (uint64_t) kms_number(run->args, "primary-version", 0);
+	struct clv_err why;
+	clv_rc rc = set_primary(run, number, &why);
+
+	if (rc != CLV_OK)
+		return clv_fail(err, rc, "%s%.300s",
+				changed ? "the key was updated, but its primary version was not: "
+					: "",
+				why.text);
+	return CLV_OK;
+}
+
 static clv_rc key_update(struct kms_run *run, struct clv_err *err)
 {
-	return set_primary(run, (uint64_t) kms_number(run->args, "primary-version", 0), err);
+	const struct kms_args *args = run->args;
+	struct clv_key_changes changes = schedule_of(args);
+	bool changed;
+
+	CLV_TRY(check_update(args, err));
+	if (kms_given(args, "default-algorithm")) {
+		changes.fields |= CLV_KEY_ALGORITHM;
+		CLV_TRY(kms_read_algorithm(args, kms_text(args, "default-algorithm"),
+					   &changes.algorithm, err));
+	}
+	if (kms_given(args, "remove-rotation-schedule"))
+		changes.fields |= CLV_KEY_ROTATION_PERIOD | CLV_KEY_NEXT_ROTATION_TIME;
+	if (kms_given(args, "clear-labels"))
+		changes.fields |= CLV_KEY_LABELS;
+	changes.update_labels = kms_text(args, "update-labels");
+	changes.remove_labels = kms_text(args, "remove-labels");
+	changed = has_changes(&changes);
+	if (changed)
+		CLV_TRY(change(run, &changes, err));
+	return kms_given(args, "primary-version") ? change_primary(run, changed, err) : CLV_OK;
 }
+
+static clv_rc key_set_schedule(struct kms_run *run, struct clv_err *err)
+{
+	const struct clv_key_changes changes = schedule_of(run->args);
+
+	if (changes.fields == 0)
+		return kms_usage(run->args, err,
+				 "at least one of --rotation-period and --next-rotation-time is "
+				 "needed");
+	return change(run, &changes, err);
+}
+
+static clv_rc key_remove_schedule(struct kms_run *run, struct clv_err *err)
+{
+	const struct clv_key_changes changes = { .fields = CLV_KEY_ROTATION_PERIOD |
+							   CLV_KEY_NEXT_ROTATION_TIME };
+
+	return change(run, &changes, err);
+}
+
+#define OPT_SCHEDULE                                                                               \
+	{ "rotation-period", 0, "DURATION",                                                        \
+	  KMS_DURATION,      0, "from one automatic rotation to the next, like 30d" },             \
+	{                                                                                          \
+		"next-rotation-time", 0, "TIME", KMS_TIME, 0,                                      \
+			"of the next automatic rotation, like 2031-01-02T03:04:05Z"                \
+	}
 
 static const struct kms_opt place_opts[] = {
 	OPT_LOCATION,
@@ -140,6 +271,12 @@ static const struct kms_opt create_opts[] = {
 	  "wrapped in the catalogue, or a token object; wrapped if the token can" },
 	{ "destroy-scheduled-duration", 0, "DURATION", KMS_DURATION, 0,
 	  "from the order to destroy a version to its end; 30d" },
+	OPT_SCHEDULE,
+	{ "labels", 0, "KEY=VALUE,...", KMS_TEXT, 0, "for people, and for filters" },
+	{ "skip-initial-version-creation", 0, NULL, KMS_TEXT, 0,
+	  "make no version, and so no primary" },
+	{ "import-only", 0, NULL, KMS_TEXT, 0,
+	  "its versions are imported; with --skip-initial-version-creation" },
 	OPT_END,
 };
 
@@ -153,7 +290,20 @@ static const struct kms_opt set_primary_opts[] = {
 static const struct kms_opt update_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
-	{ "primary-version", 0, "N", KMS_COUNT, KMS_OPT_REQUIRED, "an enabled version" },
+	{ "primary-version", 0, "N", KMS_COUNT, 0, "encrypt with it from now on" },
+	{ "default-algorithm", 0, "ALGORITHM", KMS_TEXT, 0, "of versions made from now on" },
+	OPT_SCHEDULE,
+	{ "remove-rotation-schedule", 0, NULL, KMS_TEXT, 0, "no automatic rotation any more" },
+	{ "update-labels", 0, "KEY=VALUE,...", KMS_TEXT, 0, "labels to add, or to change" },
+	{ "remove-labels", 0, "KEY,...", KMS_TEXT, 0, "labels to take away, after that" },
+	{ "clear-labels", 0, NULL, KMS_TEXT, 0, "take all labels away, before that" },
+	OPT_END,
+};
+
+static const struct kms_opt schedule_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	OPT_SCHEDULE,
 	OPT_END,
 };
 
@@ -172,9 +322,13 @@ static const struct kms_verb key_verbs[] = {
 	{ "describe", key_describe, place_opts, "KEY", CLV_NAME_KEY, KMS_READS,
 	  "print a key and its primary version" },
 	{ "update", key_update, update_opts, "KEY", CLV_NAME_KEY, KMS_CHANGES,
-	  "the same as set-primary-version" },
+	  "change labels, schedule, algorithm or primary version" },
 	{ "set-primary-version", key_set_primary, set_primary_opts, "KEY", CLV_NAME_KEY,
 	  KMS_CHANGES, "encrypt with another version from now on" },
+	{ "set-rotation-schedule", key_set_schedule, schedule_opts, "KEY", CLV_NAME_KEY,
+	  KMS_CHANGES, "say when a key gets a new primary version by itself" },
+	{ "remove-rotation-schedule", key_remove_schedule, place_opts, "KEY", CLV_NAME_KEY,
+	  KMS_CHANGES, "end automatic rotation" },
 	{ 0 },
 };
 

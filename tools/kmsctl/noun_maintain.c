@@ -11,16 +11,18 @@ static clv_rc maintain(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(clv_maintain(run->ctx, NULL, &report, err));
 	if (report.left > 0)
 		return clv_fail(err, CLV_E_UNAVAILABLE,
-				"%" PRIu64 " destroyed, %" PRIu64 " left for the next time: %s",
-				report.destroyed, report.left, report.why);
-	kms_out_note(run->out, "Destroyed %" PRIu64 " %s.", report.destroyed,
-		     report.destroyed == 1 ? "version" : "versions");
+				"%" PRIu64 " destroyed, %" PRIu64 " rotated, %" PRIu64
+				" left for the next time: %s",
+				report.destroyed, report.rotated, report.left, report.why);
+	kms_out_note(run->out, "Destroyed %" PRIu64 " %s, rotated %" PRIu64 " %s.",
+		     report.destroyed, report.destroyed == 1 ? "version" : "versions",
+		     report.rotated, report.rotated == 1 ? "key" : "keys");
 	return kms_out_made(run->out, kms_record_maintain(&report), err);
 }
 
 static const struct kms_verb maintain_verbs[] = {
 	{ NULL, maintain, NULL, NULL, KMS_NO_NAME, KMS_CHANGES,
-	  "do what is due: destroy versions whose time has come" },
+	  "do what is due: destroy versions, rotate keys" },
 	{ 0 },
 };
 

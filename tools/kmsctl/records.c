@@ -53,6 +53,36 @@ static json_t *primary_of(const struct clv_key *key)
 	return rec;
 }
 
+/* "key=value,key=value" as a map; the library has checked what stands in it. */
+static json_t *labels_of(const char *labels)
+{
+	json_t *rec = json_object();
+
+	while (*labels != '\0') {
+		size_t len = strcspn(labels, ","), key_len = strcspn(labels, "=");
+		char key[64], value[64];
+
+		snprintf(key, sizeof key, "%.*s", (int) key_len, labels);
+		snprintf(value, sizeof value, "%.*s", (int) (len - key_len - 1),
+			 labels + key_len + 1);
+		kms_put_text(&rec, key, value);
+		labels += len + (labels[len] == ',');
+	}
+	return rec;
+}
+
+/* When it gets a new primary by itself. */
+static void put_schedule(json_t **rec, const struct clv_key *key)
+{
+	char period[CLV_DURATION_TEXT_MAX];
+
+	if (key->rotation_period != 0)
+		kms_put_text(rec, "rotationPeriod",
+			     clv_duration_format(key->rotation_period, period));
+	if (key->next_rotation_time != 0)
+		kms_put_time(rec, "nextRotationTime", key->next_rotation_time);
+}
+
 json_t *kms_record_key(const void *p)
 {
 	const struct clv_key *key = p;
@@ -68,6 +98,11 @@ json_t *kms_record_key(const void *p)
 	kms_put(&rec, "versionTemplate", template);
 	if (key->primary != 0)
 		kms_put(&rec, "primary", primary_of(key));
+	put_schedule(&rec, key);
+	if (key->labels[0] != '\0')
+		kms_put(&rec, "labels", labels_of(key->labels));
+	if (key->import_only)
+		kms_put(&rec, "importOnly", json_true());
 	kms_put_text(&rec, "destroyScheduledDuration",
 		     clv_duration_format(key->destroy_delay, delay));
 	kms_put_text(&rec, "residency", clv_residency_name(key->residency));
@@ -124,6 +159,7 @@ json_t *kms_record_maintain(const struct clv_maintain_report *report)
 	json_t *rec = json_object();
 
 	kms_put_number(&rec, "versionsDestroyed", report->destroyed);
+	kms_put_number(&rec, "keysRotated", report->rotated);
 	return rec;
 }
 

@@ -1,28 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All nouns, in the order of `kmsctl help`, and the options that every command has. */
+/* The tables of the whole program: its nouns, and the options that every command has. */
 #include "tools/kmsctl/kmsctl.h"
 
-static const struct kms_noun *const nouns[] = {
-	&kms_noun_init,
-	&kms_noun_location,
-	&kms_noun_keyring,
-	&kms_noun_key,
-	&kms_noun_version,
-	&kms_noun_encrypt,
-	&kms_noun_decrypt,
-	&kms_noun_asymmetric_sign,
-	&kms_noun_asymmetric_decrypt,
-	&kms_noun_mac_sign,
-	&kms_noun_mac_verify,
-	&kms_noun_raw_encrypt,
-	&kms_noun_raw_decrypt,
-	&kms_noun_status,
-	&kms_noun_maintain,
-	&kms_noun_token,
-	&kms_noun_help,
-	&kms_noun_completion,
-	NULL,
-};
+#define ADDRESS(noun) &kms_noun_##noun,
+static const struct kms_noun *const nouns[] = { KMSCTL_NOUNS(ADDRESS) NULL };
+#undef ADDRESS
 
 static const struct kms_opt common[] = {
 	{ "home", 0, "DIR", KMS_FILE, 0, "folder of the home" },
