@@ -10,7 +10,8 @@ test_scripts += \
 	tests/cli/kmsctl.sh \
 	tests/cli/life.sh \
 	tests/cli/lists.sh \
-	tests/cli/pairs.sh \
-	tests/cli/rotation.sh
-EXTRA_DIST += tests/snapshots/kmsctl-help.txt
+	tests/cli/oaep.sh \
+	tests/cli/rotation.sh \
+	tests/cli/sign.sh
+EXTRA_DIST += tests/support/kinds.sh tests/snapshots/kmsctl-help.txt
 soak_scripts += tests/soak/dek.sh
