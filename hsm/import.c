@@ -284,24 +284,6 @@ static clv_rc check_length(struct hsm_session *session, const struct hsm_kind *k
 	return no_key_of(kind, why, err);
 }
 
-static clv_rc check_curve(struct hsm_session *session, const struct hsm_kind *kind,
-			  CK_OBJECT_HANDLE key, struct clv_err *err)
-{
-	uint8_t params[64];
-	CK_ATTRIBUTE got = { CKA_EC_PARAMS, params, sizeof params };
-	CK_RV rv = hsm_C_GetAttributeValue(session->hsm->module, session->handle, key, &got, 1);
-	const struct hsm_curve *curve;
-
-	if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL) /* parameters written out are too long */
-		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
-	for (size_t i = 0; rv == CKR_OK && (curve = hsm_curve_get(kind, i)) != NULL; i++) {
-		if (curve->params_len == got.ulValueLen &&
-		    clv_same(curve->params, params, curve->params_len))
-			return CLV_OK;
-	}
-	return no_key_of(kind, "its curve is another one", err);
-}
-
 static clv_rc check_exponent(const struct hsm_kind *kind, EVP_PKEY *public, struct clv_err *err)
 {
 	BIGNUM *e = NULL;
@@ -315,20 +297,17 @@ static clv_rc check_exponent(const struct hsm_kind *kind, EVP_PKEY *public, stru
 static clv_rc public_of(struct hsm_session *session, const struct hsm_kind *kind,
 			CK_OBJECT_HANDLE key, EVP_PKEY **ret_public, struct clv_err *err)
 {
+	const char *misfit;
 	struct clv_err why;
 	clv_rc rc;
 
+	CLV_TRY(hsm_kind_misfit(session, kind, key, &misfit, err));
+	if (misfit != NULL)
+		return no_key_of(kind, misfit, err);
 	if (kind->type == CKK_RSA) {
-		rc = hsm_public_read(session, kind, key, ret_public, &why);
-		if (rc == CLV_E_UNIMPLEMENTED && why.domain == CLV_DOM_NONE)
-			return no_key_of(kind, why.text, err);
-		if (rc != CLV_OK) {
-			*err = why;
-			return rc;
-		}
+		CLV_TRY(hsm_public_read(session, kind, key, ret_public, err));
 		CLV_TRY(check_exponent(kind, *ret_public, err));
 	} else {
-		CLV_TRY(check_curve(session, kind, key, err));
 		CLV_TRY(hsm_public_recover(session, kind, key, ret_public, err));
 	}
 	rc = hsm_same_pair(session, kind, key, *ret_public, &why);

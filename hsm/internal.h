@@ -292,8 +292,8 @@ struct hsm {
 	pthread_mutex_t verdict_lock; /* for the two below; never held over a token call */
 	struct hsm_verdict verdicts[HSM_VERSION_KINDS][2]; /* by kind and residency */
 	struct hsm_verdict import_verdicts[3];
-	/* The token removes no OAEP padding of this hash, so that we do it: found by its refusal.
-	 */
+	/* The token removes no OAEP padding of this hash, so that we do it: it refused. Whatever it
+	 * refuses, the other one is tried next. */
 	_Atomic bool oaep_is_raw[CLV_HASH_SHA512 + 1];
 
 	_Atomic uint64_t lookups, unwraps, logins, rebuilds;
@@ -460,6 +460,18 @@ void hsm_template_usages(const struct hsm_kind *kind, bool enabled, struct hsm_t
 CLV_MUST_USE clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object,
 					 const struct hsm_kind *kind, enum hsm_birth birth,
 					 clv_rc rc_weak, struct clv_err *err);
+
+/*
+ * Reads back whether a key is of its kind's length or curve, as far as the token tells.
+ * *ret_misfit is static and says what does not fit; NULL: it all does.
+ */
+CLV_MUST_USE clv_rc hsm_kind_misfit(struct hsm_session *session, const struct hsm_kind *kind,
+				    CK_OBJECT_HANDLE object, const char **ret_misfit,
+				    struct clv_err *err);
+
+/* The same, failing with CLV_E_DATA_LOSS: the catalogue says something else than the token. */
+CLV_MUST_USE clv_rc hsm_kind_check(struct hsm_session *session, const struct hsm_kind *kind,
+				   CK_OBJECT_HANDLE object, struct clv_err *err);
 
 /* ---- work.c: one piece of work on a token, tried once more where that helps ---- */
 

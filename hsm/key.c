@@ -119,13 +119,35 @@ static bool unwrap_canary(struct hsm_session *session, const struct hsm_kind *of
 	return true;
 }
 
+/*
+ * Is this the blob of a secret key of the right length? Not all tokens tell the length of what they
+ * unwrapped, but the known formats do.
+ */
+static bool blob_fits(const struct hsm_caps *caps, const struct hsm_kind *kind, size_t len)
+{
+	size_t padded = (kind->bits / 8 + 7) / 8 * 8;
+
+	if (hsm_kind_is_pair(kind) || (strcmp(caps->wrap_format, "RFC 5649") != 0 &&
+				       strcmp(caps->wrap_format, "RFC 3394") != 0))
+		return true;
+	return len == padded + 8;
+}
+
 clv_rc hsm_unwrap(struct hsm_session *keeper, const struct hsm_kind *kind, CK_OBJECT_HANDLE parent,
 		  struct clv_bytes blob, CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
 {
 	CK_OBJECT_HANDLE object;
-	CK_RV rv = unwrap(keeper, kind, parent, blob, &object);
-	enum hsm_class class = hsm_rv_class(rv);
+	enum hsm_class class;
 	clv_rc rc;
+	CK_RV rv;
+
+	if (!blob_fits(&keeper->hsm->caps, kind, blob.len))
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"a wrapped key has %zu bytes, not those of a %s: the catalogue was "
+				"altered",
+				blob.len, kind->name);
+	rv = unwrap(keeper, kind, parent, blob, &object);
+	class = hsm_rv_class(rv);
 
 	/* A hiccup must not be taken for a damaged blob: what fails twice on a healthy token is
 	 * one. */
@@ -143,6 +165,8 @@ clv_rc hsm_unwrap(struct hsm_session *keeper, const struct hsm_kind *kind, CK_OB
 		return hsm_session_fail(keeper, err, "C_UnwrapKey", rv);
 	rc = hsm_attributes_check(keeper, object, kind, HSM_BORN_UNWRAPPED, CLV_E_UNIMPLEMENTED,
 				  err);
+	if (rc == CLV_OK && kind->role == HSM_ROLE_VERSION)
+		rc = hsm_kind_check(keeper, kind, object, err);
 	if (rc != CLV_OK) {
 		hsm_session_destroy(keeper, object);
 		return rc;

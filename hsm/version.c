@@ -66,6 +66,7 @@ void hsm_verdicts_clear(struct hsm *hsm)
 struct trial {
 	const struct hsm_kind *kind;
 	enum clv_residency residency;
+	bool again; /* for another mechanism */
 };
 
 /* A key of the kind for the token alone: used, not wrapped. */
@@ -105,8 +106,7 @@ static clv_rc try_wrapped(struct hsm_session *session, const struct hsm_kind *ki
 static clv_rc trial_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
 {
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	const struct trial *trial = work->arg;
-	bool raw = atomic_load(&hsm->oaep_is_raw[trial->kind->hash]);
+	struct trial *trial = work->arg;
 	clv_rc rc;
 
 	CLV_TRY(hsm_require_hierarchy(hsm, err));
@@ -114,10 +114,11 @@ static clv_rc trial_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	hsm_cache_bury(session);
 	rc = trial->residency == CLV_RESIDENCY_TOKEN ? try_token(session, trial->kind, err)
 						     : try_wrapped(session, trial->kind, err);
-	/* Refused for its hash: the next key is made for raw RSA, so the same work is to be done
-	 * once more. */
-	if (rc != CLV_OK && raw != atomic_load(&hsm->oaep_is_raw[trial->kind->hash]))
-		return hsm_fail(err, "C_DecryptInit", CKR_KEY_HANDLE_INVALID);
+	if (rc != CLV_OK && err->domain == CLV_DOM_PKCS11 && !trial->again &&
+	    hsm_oaep_refused(trial->kind, err->native)) {
+		trial->again = true; /* use.c has noted what will do: make a key for that */
+		return hsm_fail(err, err->op, CKR_KEY_HANDLE_INVALID);
+	}
 	return rc;
 }
 
@@ -128,7 +129,7 @@ static clv_rc find_verdict(struct hsm *hsm, const struct hsm_kind *kind,
 {
 	size_t row;
 	struct hsm_kind trial_kind = hsm_kind_trial(kind, &row);
-	struct trial trial = { &trial_kind, residency };
+	struct trial trial = { &trial_kind, residency, false };
 	struct hsm_work work = { .run = trial_run, .arg = &trial };
 	clv_rc rc;
 

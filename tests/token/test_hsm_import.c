@@ -433,7 +433,7 @@ static void imported_rsa_keys_sign_and_decrypt(void **state)
 	clv_secret_free(opened);
 	assert_refused(w,
 		       import_material(w, &job, CLV_ALG_RSA_SIGN_PSS_3072_SHA256, pkcs8, &imported),
-		       CLV_E_INVALID_ARGUMENT, "2048 bits, not 3072");
+		       CLV_E_INVALID_ARGUMENT, "length is another one");
 	assert_refused(w, import_material(w, &job, CLV_ALG_EC_SIGN_P256_SHA256, pkcs8, &imported),
 		       CLV_E_INVALID_ARGUMENT, "does not unwrap");
 	EVP_PKEY_free(key);
