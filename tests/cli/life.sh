@@ -119,7 +119,7 @@ live()
 	says "$l: so nothing is destroyed" '^Destroyed 0 versions, rotated 0 keys[.]$'
 	gives 0 "$l: list" keys versions list $place --nist
 	like "$l: the list has the time and NIST's word" "$(cat out)" \
-		'cryptoKeyVersions/1 +DESTROY_SCHEDULED +deactivated +2[^ ]+Z +2[^ ]+Z *$'
+		'cryptoKeyVersions/1 +DESTROY_SCHEDULED +deactivated +GOOGLE_[A-Z_]+ +2[^ ]+Z +2[^ ]+Z *$'
 	gives 0 "$l: restore" keys versions restore 1 $place
 	in_state "$l: it is disabled" 1 DISABLED
 	reads 9 "$l: the old letter is refused still" old

@@ -55,10 +55,11 @@ WRAP(store_intent_add,
      (struct store * store, const struct clv_grant *grant, const struct store_intent *intent,
       struct clv_err *err),
      (store, grant, intent, err), BEFORE_NOTE, AFTER_NOTE)
-WRAP(hsm_key_create,
-     (struct hsm * hsm, const struct clv_grant *grant, enum hsm_role role,
-      const uint8_t id[HSM_ID_LEN], const char *label, struct clv_err *err),
-     (hsm, grant, role, id, label, err), NOWHERE, AFTER_MAKING)
+WRAP(hsm_version_create,
+     (struct hsm * hsm, const struct clv_grant *grant, enum clv_algorithm algorithm,
+      const uint8_t id[HSM_ID_LEN], const char *label, struct hsm_public *ret_public,
+      struct clv_err *err),
+     (hsm, grant, algorithm, id, label, ret_public, err), NOWHERE, AFTER_MAKING)
 WRAP(hsm_location_create,
      (struct hsm * hsm, const struct clv_grant *grant, const char *location,
       const struct hsm_location_ids *ids, struct clv_err *err),

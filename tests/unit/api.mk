@@ -76,7 +76,7 @@ tests_token_test_intents_SOURCES = tests/token/test_intents.c $(home_world)
 tests_token_test_intents_CPPFLAGS = $(home_cppflags)
 tests_token_test_intents_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=store_intent_add,--wrap=store_intent_list,--wrap=store_key_add \
-	-Wl,--wrap=store_location_add,--wrap=hsm_key_create,--wrap=hsm_location_create
+	-Wl,--wrap=store_location_add,--wrap=hsm_version_create,--wrap=hsm_location_create
 tests_token_test_intents_LDADD = $(test_libs)
 tests_token_test_stress_SOURCES = tests/token/test_stress.c $(home_verbs) $(home_world)
 tests_token_test_stress_CPPFLAGS = $(home_cppflags)
