@@ -80,6 +80,8 @@ is 'a field that nothing has is told' "$(head -n 1 err)" \
 	'WARNING: --filter: nothing here has a field stat'
 run keys list --keyring "$R" --filter stat=ENABLED --verbosity error
 is 'unless warnings are not wanted' "$(cat err)" 'Listed 0 items.'
+run keys list --keyring "$R" --sort-by name,creatTime --uri
+is 'also one to sort by' "$rc $(cat err)" '0 WARNING: --sort-by: nothing here has a field creatTime'
 run keys list --keyring "$R" --filter stat=ENABLED --format json
 is 'in JSON it is an object beside the list' "$rc $(cat out err)" \
 	'0 []

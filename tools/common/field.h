@@ -12,6 +12,10 @@
 #include <claviger/err.h>
 #include <jansson.h>
 
+#define KMS_FIELD_MAX                                                                              \
+	128 /* bytes of a field name, with the final NUL; longer ones find nothing                 \
+	     */
+
 /* Bytes of the field name that `text` begins with ("primary.state"), 0: it begins with none. */
 size_t kms_field_span(const char *text);
 
@@ -35,6 +39,9 @@ CLV_MUST_USE clv_rc kms_sort_check(const char *text, struct clv_err *err);
 
 /* Whether one of the fields of a --sort-by is `key` or a part of it. */
 bool kms_sort_has(const char *text, const char *key);
+
+/* The first field of a --sort-by that no item of `list` has, written to `field`. false: none. */
+bool kms_sort_unseen(const json_t *list, const char *text, char field[KMS_FIELD_MAX]);
 
 /*
  * A new list of the items of `list` in the order that `text` asks for: first field first, "~" is

@@ -19,7 +19,7 @@ static bool read_field(const char **at, struct kms_format_field *ret_field)
 
 	*at += strspn(*at, " ");
 	len = kms_field_span(*at);
-	if (len == 0 || len >= KMS_FORMAT_FIELD_MAX)
+	if (len == 0 || len >= KMS_FIELD_MAX)
 		return false;
 	/* The name of a transform looks like one more part of the field. */
 	if (strncmp(*at + len, "()", 2) == 0) {

@@ -9,6 +9,8 @@
 #include <claviger/err.h>
 #include <jansson.h>
 
+#include "tools/common/field.h"
+
 enum kms_form {
 	KMS_FORM_TEXT,  /* for people: tables, and `field: value` lines */
 	KMS_FORM_JSON,  /* one document */
@@ -30,11 +32,10 @@ CLV_MUST_USE clv_rc kms_format_parse(const char *text, struct kms_format *ret_fo
 				     struct clv_err *err);
 
 #define KMS_FORMAT_FIELDS_MAX 16
-#define KMS_FORMAT_FIELD_MAX 128 /* bytes of one field, with the final NUL */
 
 /* A field of a format: its name, and whether only what is behind the last slash of it is wanted. */
 struct kms_format_field {
-	char name[KMS_FORMAT_FIELD_MAX];
+	char name[KMS_FIELD_MAX];
 	bool last_part;
 };
 

@@ -238,7 +238,7 @@ static void print_text(const struct kms_out *out)
 }
 
 /* "CREATE_TIME" for "a.createTime", as gcloud titles it. */
-static void title_of(const char *field, char title[2 * KMS_FORMAT_FIELD_MAX])
+static void title_of(const char *field, char title[2 * KMS_FIELD_MAX])
 {
 	const char *dot = strrchr(field, '.');
 	size_t used = 0;
@@ -256,7 +256,7 @@ static void title_of(const char *field, char title[2 * KMS_FORMAT_FIELD_MAX])
 static void print_asked_table(const struct kms_out *out)
 {
 	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
-	char titles[KMS_FORMAT_FIELDS_MAX][2 * KMS_FORMAT_FIELD_MAX];
+	char titles[KMS_FORMAT_FIELDS_MAX][2 * KMS_FIELD_MAX];
 	struct kms_column columns[KMS_FORMAT_FIELDS_MAX + 1] = { 0 };
 	size_t n = kms_format_fields(&out->format, fields);
 

@@ -10,6 +10,8 @@
 #include "tools/common/filter.h"
 #include "tools/kmsctl/kmsctl.h"
 
+#define SORT_EVERY 4096 /* items */
+
 KMS_DEFINE_AUTO(struct kms_filter, kms_filter_free);
 
 /* A list being made. */
@@ -101,6 +103,28 @@ static void slim(const struct listing *listing, json_t *record)
 
 /* ---- collecting */
 
+/* Puts what is there into order, and leaves no more of it than is wanted. */
+static clv_rc sort(struct listing *listing, struct clv_err *err)
+{
+	json_t *sorted = kms_sort(listing->items, listing->order);
+
+	if (sorted == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the list");
+	json_decref(listing->items);
+	listing->items = sorted;
+	while (json_array_size(sorted) > listing->limit)
+		json_array_remove(sorted, json_array_size(sorted) - 1);
+	return CLV_OK;
+}
+
+/* The first few of a million need no more room than a few thousand. */
+static bool is_worth_sorting(const struct listing *listing)
+{
+	size_t n = json_array_size(listing->items);
+
+	return listing->order != NULL && n >= SORT_EVERY && n / 2 >= listing->limit;
+}
+
 static clv_rc keep(struct listing *listing, json_t *record, struct clv_err *err)
 {
 	listing->n++;
@@ -109,7 +133,7 @@ static clv_rc keep(struct listing *listing, json_t *record, struct clv_err *err)
 	slim(listing, record);
 	if (json_array_append(listing->items, record) != 0)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the list");
-	return CLV_OK;
+	return is_worth_sorting(listing) ? sort(listing, err) : CLV_OK;
 }
 
 static clv_rc add_item(struct listing *listing, const void *item, struct clv_err *err)
@@ -173,9 +197,13 @@ static clv_rc collect(struct listing *listing, struct clv_err *err)
 /* A field that no item has is most likely a slip, and the answer not what was meant. */
 static void warn_of_unseen(const struct listing *listing)
 {
+	char misspelt[KMS_FIELD_MAX];
 	const char *field;
 	size_t at = 0;
 
+	if (listing->order != NULL && json_array_size(listing->items) > 0 &&
+	    kms_sort_unseen(listing->items, listing->order, misspelt))
+		kms_out_warn(listing->run->out, "--sort-by: nothing here has a field %s", misspelt);
 	if (listing->filter == NULL || !listing->any)
 		return;
 	while ((field = kms_filter_unseen(listing->filter, &at)) != NULL)
@@ -183,19 +211,6 @@ static void warn_of_unseen(const struct listing *listing)
 }
 
 /* ---- what had to be whole */
-
-static clv_rc sort(struct listing *listing, struct clv_err *err)
-{
-	json_t *sorted = kms_sort(listing->items, listing->order);
-
-	if (sorted == NULL)
-		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the list");
-	json_decref(listing->items);
-	listing->items = sorted;
-	while (json_array_size(sorted) > listing->limit)
-		json_array_remove(sorted, json_array_size(sorted) - 1);
-	return CLV_OK;
-}
 
 static clv_rc hand_over(struct listing *listing, struct clv_err *err)
 {
