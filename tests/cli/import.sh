@@ -146,6 +146,18 @@ ok 'openssl verifies' openssl dgst -sha256 -verify ec.pem -signature signature t
 import 2 'a key that is none' ec ec-sign-p256-sha256 text
 import 2 'a key of another length' aes aes-256-cbc iv
 
+# ---- a key for encryption: nothing is primary until somebody says so
+
+openssl rand -out kms.key 32
+new_key kms encryption google-symmetric-encryption
+import 0 'a key for encryption' kms google-symmetric-encryption kms.key
+gives 9 'it does not become the primary' encrypt --key "$key/kms" --plaintext-file text --ciphertext-file sealed
+says 'there is none' 'has no primary version'
+gives 0 'make it the primary' keys set-primary-version kms --keyring "$ring" --version 1
+gives 0 'encrypt with it' encrypt --key "$key/kms" --plaintext-file text --ciphertext-file sealed
+gives 0 'and decrypt' decrypt --key "$key/kms" --ciphertext-file sealed --plaintext-file opened
+ok 'it is the same text' cmp text opened
+
 # ---- again, after the end
 
 gives 9 'import again what has its key still' keys versions import --key "$key/aes" --import-job j \
