@@ -7,6 +7,8 @@
 
 #include "hsm/internal.h"
 
+#include "lib/base/bytes.h"
+
 /* Usage flags: which keys have them, and what flag the public half of a pair has for them. */
 static const struct usage_row {
 	CK_ATTRIBUTE_TYPE type;
@@ -265,4 +267,88 @@ clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_HANDLE object
 					kind->name, want[i].name, want[i].value);
 	}
 	return CLV_OK;
+}
+
+/* ---- is it of its kind? ---- */
+
+#define RSA_MAX 513 /* bytes: a modulus of 4096 bits, with a leading zero */
+
+static unsigned bits_of(const uint8_t *number, size_t len)
+{
+	unsigned bits;
+
+	while (len > 0 && *number == 0) {
+		number++;
+		len--;
+	}
+	if (len == 0)
+		return 0;
+	bits = (unsigned) len * 8;
+	for (unsigned top = *number; top < 0x80; top <<= 1)
+		bits--;
+	return bits;
+}
+
+static bool is_curve_of(const struct hsm_kind *kind, const uint8_t *params, size_t len)
+{
+	const struct hsm_curve *curve;
+
+	for (size_t i = 0; (curve = hsm_curve_get(kind, i)) != NULL; i++) {
+		if (curve->params_len == len && clv_same(curve->params, params, len))
+			return true;
+	}
+	return false;
+}
+
+/* What in a value as read back does not fit a kind. NULL: nothing. */
+static const char *misfit_of(const struct hsm_kind *kind, const CK_ATTRIBUTE *got)
+{
+	static const char length[] = "its length is another one";
+	CK_ULONG len = 0;
+
+	switch (got->type) {
+	case CKA_MODULUS:
+		return bits_of(got->pValue, got->ulValueLen) == kind->bits ? NULL : length;
+	case CKA_EC_PARAMS:
+		return is_curve_of(kind, got->pValue, got->ulValueLen) ? NULL
+								       : "its curve is another one";
+	default:
+		if (got->ulValueLen == sizeof len)
+			memcpy(&len, got->pValue, sizeof len);
+		/* Some tokens do not know the length of what they unwrapped. */
+		return len == 0 || len == kind->bits / 8 ? NULL : length;
+	}
+}
+
+clv_rc hsm_kind_misfit(struct hsm_session *session, const struct hsm_kind *kind,
+		       CK_OBJECT_HANDLE object, const char **ret_misfit, struct clv_err *err)
+{
+	uint8_t value[RSA_MAX];
+	CK_ATTRIBUTE got = { CKA_VALUE_LEN, value, sizeof value };
+	CK_RV rv;
+
+	if (hsm_kind_is_pair(kind))
+		got.type = kind->type == CKK_RSA ? CKA_MODULUS : CKA_EC_PARAMS;
+	rv = hsm_C_GetAttributeValue(session->hsm->module, session->handle, object, &got, 1);
+	if (rv == CKR_BUFFER_TOO_SMALL) {
+		*ret_misfit = "it is too large";
+		return CLV_OK;
+	}
+	if (rv != CKR_OK && (got.type != CKA_VALUE_LEN || rv != CKR_ATTRIBUTE_TYPE_INVALID))
+		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
+	*ret_misfit = rv == CKR_OK ? misfit_of(kind, &got) : NULL;
+	return CLV_OK;
+}
+
+clv_rc hsm_kind_check(struct hsm_session *session, const struct hsm_kind *kind,
+		      CK_OBJECT_HANDLE object, struct clv_err *err)
+{
+	const char *misfit;
+
+	CLV_TRY(hsm_kind_misfit(session, kind, object, &misfit, err));
+	if (misfit == NULL)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_DATA_LOSS,
+			"the %s in the token is no key of %s: %s; the catalogue was altered",
+			kind->name, clv_algorithm_name(kind->algorithm), misfit);
 }

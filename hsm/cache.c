@@ -278,6 +278,8 @@ static clv_rc find_token_object(struct hsm *hsm, const struct hsm_keyref *key,
 	if (rc == CLV_OK && key->role != HSM_ROLE_LOG)
 		rc = hsm_attributes_check(session, entry->handle, kind, HSM_BORN_TOKEN,
 					  CLV_E_DATA_LOSS, err);
+	if (rc == CLV_OK && key->role == HSM_ROLE_VERSION)
+		rc = hsm_kind_check(session, kind, entry->handle, err);
 	entry->epoch = session->epoch;
 	return rc;
 }

@@ -29,7 +29,9 @@
 enum hsm_scheme {
 	HSM_SCHEME_NONE,
 	HSM_SCHEME_WRAP,   /* wraps and unwraps other keys, by caps.wrap_mech */
-	HSM_SCHEME_IMPORT, /* unwraps by RSA-OAEP what others wrapped */
+	HSM_SCHEME_IMPORT, /* unwraps by RSA-OAEP an AES key, and that others' key material */
+	HSM_SCHEME_IMPORT_DIRECT, /* unwraps others' key material by RSA-OAEP */
+	HSM_SCHEME_TRANSPORT,     /* unwraps others' key material by RFC 5649 */
 	HSM_SCHEME_GCM,
 	HSM_SCHEME_CBC,
 	HSM_SCHEME_CTR,
@@ -290,8 +292,8 @@ struct hsm {
 	pthread_mutex_t verdict_lock; /* for the two below; never held over a token call */
 	struct hsm_verdict verdicts[HSM_VERSION_KINDS][2]; /* by kind and residency */
 	struct hsm_verdict import_verdicts[3];
-	/* The token removes no OAEP padding of this hash, so that we do it: found by its refusal.
-	 */
+	/* The token removes no OAEP padding of this hash, so that we do it: it refused. Whatever it
+	 * refuses, the other one is tried next. */
 	_Atomic bool oaep_is_raw[CLV_HASH_SHA512 + 1];
 
 	_Atomic uint64_t lookups, unwraps, logins, rebuilds;
@@ -459,6 +461,18 @@ CLV_MUST_USE clv_rc hsm_attributes_check(struct hsm_session *session, CK_OBJECT_
 					 const struct hsm_kind *kind, enum hsm_birth birth,
 					 clv_rc rc_weak, struct clv_err *err);
 
+/*
+ * Reads back whether a key is of its kind's length or curve, as far as the token tells.
+ * *ret_misfit is static and says what does not fit; NULL: it all does.
+ */
+CLV_MUST_USE clv_rc hsm_kind_misfit(struct hsm_session *session, const struct hsm_kind *kind,
+				    CK_OBJECT_HANDLE object, const char **ret_misfit,
+				    struct clv_err *err);
+
+/* The same, failing with CLV_E_DATA_LOSS: the catalogue says something else than the token. */
+CLV_MUST_USE clv_rc hsm_kind_check(struct hsm_session *session, const struct hsm_kind *kind,
+				   CK_OBJECT_HANDLE object, struct clv_err *err);
+
 /* ---- work.c: one piece of work on a token, tried once more where that helps ---- */
 
 /* A piece of work: `run` pins and acquires what it needs, calls the token, gives everything back.
@@ -554,6 +568,11 @@ bool hsm_public_verifies(const struct hsm_kind *kind, EVP_PKEY *key, struct clv_
 bool hsm_public_seal(EVP_PKEY *key, enum clv_hash hash, struct clv_bytes in, uint8_t *out,
 		     size_t *ret_len);
 
+/* A public key from its uncompressed point, owned by the caller. NULL: it is none. */
+EVP_PKEY *hsm_public_ec(const struct hsm_curve *curve, struct clv_bytes point);
+
+/* ---- recover.c ---- */
+
 /* The public half of an EC private key that does not show it, from two signatures. */
 CLV_MUST_USE clv_rc hsm_public_recover(struct hsm_session *session, const struct hsm_kind *kind,
 				       CK_OBJECT_HANDLE private, EVP_PKEY **ret_key,
@@ -567,6 +586,12 @@ CLV_MUST_USE clv_rc hsm_generate_pair(struct hsm_session *session, const struct 
 				      enum hsm_birth birth, const uint8_t *id, const char *label,
 				      CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private,
 				      struct clv_err *err);
+
+/* ---- import.c ---- */
+
+/* Wraps a known key in software for an import key, as its kind says, and unwraps it. */
+CLV_MUST_USE clv_rc hsm_import_try(struct hsm_session *session, const struct hsm_kind *kind,
+				   CK_OBJECT_HANDLE private, EVP_PKEY *public, struct clv_err *err);
 
 /* ---- version.c ---- */
 
@@ -607,6 +632,11 @@ CLV_MUST_USE clv_rc hsm_wrap_checked(struct hsm_session *session, const struct h
 				     CK_OBJECT_HANDLE parent, CK_OBJECT_HANDLE original,
 				     EVP_PKEY *public, struct hsm_blob *ret_blob,
 				     struct clv_err *err);
+
+/* hsm_generate_wrapped() as a piece of work. Session objects only: a second try leaves nothing. */
+CLV_MUST_USE clv_rc hsm_generate_below(struct hsm *hsm, const struct hsm_kind *kind,
+				       const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
+				       struct hsm_public *ret_public, struct clv_err *err);
 
 /* One C_WrapKey by the mechanism found. */
 CLV_MUST_USE clv_rc hsm_wrap(struct hsm_session *session, CK_OBJECT_HANDLE parent,

@@ -119,13 +119,35 @@ static bool unwrap_canary(struct hsm_session *session, const struct hsm_kind *of
 	return true;
 }
 
+/*
+ * Is this the blob of a secret key of the right length? Not all tokens tell the length of what they
+ * unwrapped, but the known formats do.
+ */
+static bool blob_fits(const struct hsm_caps *caps, const struct hsm_kind *kind, size_t len)
+{
+	size_t padded = (kind->bits / 8 + 7) / 8 * 8;
+
+	if (hsm_kind_is_pair(kind) || (strcmp(caps->wrap_format, "RFC 5649") != 0 &&
+				       strcmp(caps->wrap_format, "RFC 3394") != 0))
+		return true;
+	return len == padded + 8;
+}
+
 clv_rc hsm_unwrap(struct hsm_session *keeper, const struct hsm_kind *kind, CK_OBJECT_HANDLE parent,
 		  struct clv_bytes blob, CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
 {
 	CK_OBJECT_HANDLE object;
-	CK_RV rv = unwrap(keeper, kind, parent, blob, &object);
-	enum hsm_class class = hsm_rv_class(rv);
+	enum hsm_class class;
 	clv_rc rc;
+	CK_RV rv;
+
+	if (!blob_fits(&keeper->hsm->caps, kind, blob.len))
+		return clv_fail(err, CLV_E_DATA_LOSS,
+				"a wrapped key has %zu bytes, not those of a %s: the catalogue was "
+				"altered",
+				blob.len, kind->name);
+	rv = unwrap(keeper, kind, parent, blob, &object);
+	class = hsm_rv_class(rv);
 
 	/* A hiccup must not be taken for a damaged blob: what fails twice on a healthy token is
 	 * one. */
@@ -143,6 +165,8 @@ clv_rc hsm_unwrap(struct hsm_session *keeper, const struct hsm_kind *kind, CK_OB
 		return hsm_session_fail(keeper, err, "C_UnwrapKey", rv);
 	rc = hsm_attributes_check(keeper, object, kind, HSM_BORN_UNWRAPPED, CLV_E_UNIMPLEMENTED,
 				  err);
+	if (rc == CLV_OK && kind->role == HSM_ROLE_VERSION)
+		rc = hsm_kind_check(keeper, kind, object, err);
 	if (rc != CLV_OK) {
 		hsm_session_destroy(keeper, object);
 		return rc;
@@ -213,34 +237,42 @@ struct generate_args {
 	const struct hsm_kind *kind;
 	const struct hsm_keyref *parent;
 	struct hsm_blob *ret_blob;
+	struct hsm_public *ret_public;
 };
 
 static clv_rc generate_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin parent = { 0 };
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	struct generate_args *args = work->arg;
+	const struct generate_args *args = work->arg;
 	clv_rc rc;
 
 	CLV_TRY(hsm_require_hierarchy(hsm, err));
 	CLV_TRY(hsm_key_pin(hsm, args->parent, &parent, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	hsm_cache_bury(session);
-	rc = hsm_generate_wrapped(session, args->kind, parent.handle, args->ret_blob, NULL, err);
+	rc = hsm_generate_wrapped(session, args->kind, parent.handle, args->ret_blob,
+				  args->ret_public, err);
 	return hsm_pin_judge(&parent, rc, err);
 }
 
-/* Session objects only: a second try leaves nothing behind, so it is safe. */
+clv_rc hsm_generate_below(struct hsm *hsm, const struct hsm_kind *kind,
+			  const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
+			  struct hsm_public *ret_public, struct clv_err *err)
+{
+	struct generate_args args = { kind, parent, ret_blob, ret_public };
+	struct hsm_work work = { .run = generate_run, .arg = &args };
+
+	return hsm_work_do(hsm, &work, err);
+}
+
 clv_rc hsm_key_generate(struct hsm *hsm, const struct clv_grant *grant, enum hsm_role role,
 			const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
 			struct clv_err *err)
 {
-	struct generate_args args = { hsm_kind_get(role, 0), parent, ret_blob };
-	struct hsm_work work = { .run = generate_run, .arg = &args };
-
 	clv_grant_assert(grant);
 	assert(role == HSM_ROLE_RING_KEK || role == HSM_ROLE_VERSION);
-	return hsm_work_do(hsm, &work, err);
+	return hsm_generate_below(hsm, hsm_kind_get(role, 0), parent, ret_blob, NULL, err);
 }
 
 /* ---- token objects ---- */

@@ -101,6 +101,8 @@ static const struct scheme_row {
 	[HSM_SCHEME_NONE] = { { 0, 0 }, 0 },
 	[HSM_SCHEME_WRAP] = { { CKA_WRAP, CKA_UNWRAP }, 0 },
 	[HSM_SCHEME_IMPORT] = { { CKA_UNWRAP, 0 }, CKM_RSA_PKCS_OAEP },
+	[HSM_SCHEME_IMPORT_DIRECT] = { { CKA_UNWRAP, 0 }, CKM_RSA_PKCS_OAEP },
+	[HSM_SCHEME_TRANSPORT] = { { CKA_UNWRAP, 0 }, 0 },
 	[HSM_SCHEME_GCM] = { { CKA_ENCRYPT, CKA_DECRYPT }, CKM_AES_GCM },
 	[HSM_SCHEME_CBC] = { { CKA_ENCRYPT, CKA_DECRYPT }, CKM_AES_CBC },
 	[HSM_SCHEME_CTR] = { { CKA_ENCRYPT, CKA_DECRYPT }, CKM_AES_CTR },
@@ -123,6 +125,7 @@ CK_MECHANISM_TYPE hsm_kind_mechanism(const struct hsm *hsm, const struct hsm_kin
 {
 	switch (kind->scheme) {
 	case HSM_SCHEME_WRAP:
+	case HSM_SCHEME_TRANSPORT:
 		return hsm->caps.wrap_mech;
 	case HSM_SCHEME_HMAC:
 		return hsm_hash_row(kind->hash)->hmac;

@@ -8,6 +8,7 @@ claviger_sources += \
 	hsm/crypt.c \
 	hsm/find.c \
 	hsm/hsm.h \
+	hsm/import.c \
 	hsm/internal.h \
 	hsm/key.c \
 	hsm/kind.c \
@@ -24,6 +25,7 @@ claviger_sources += \
 	hsm/probe_mech.c \
 	hsm/public.c \
 	hsm/quirk.c \
+	hsm/recover.c \
 	hsm/rv.c \
 	hsm/softhsm.c \
 	hsm/token.c \

@@ -21,7 +21,7 @@ struct operation {
 	bool opening;              /* the data can be to blame */
 	bool doubted;              /* it failed once, though the token is healthy */
 	bool dropped;              /* the key was unwrapped anew for another mechanism */
-	CK_RV (*call)
+	CK_RV(*call)
 	(struct hsm_session *session, CK_OBJECT_HANDLE key, struct operation *op,
 	 const char **ret_name);
 };

@@ -50,7 +50,7 @@ static EVP_PKEY *rsa_key(struct clv_bytes modulus, struct clv_bytes exponent)
 	return key;
 }
 
-static EVP_PKEY *ec_key(const struct hsm_curve *curve, struct clv_bytes point)
+EVP_PKEY *hsm_public_ec(const struct hsm_curve *curve, struct clv_bytes point)
 {
 	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	EVP_PKEY *key = NULL;
@@ -96,7 +96,7 @@ static clv_rc read_rsa(struct hsm_session *session, const struct hsm_kind *kind,
 	if (rv == CKR_OK)
 		rv = read_exponent(session, object, exponent, &exponent_len);
 	if (rv == CKR_BUFFER_TOO_SMALL)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "an RSA key of over 4096 bits");
+		return clv_fail(err, CLV_E_UNIMPLEMENTED, "the RSA key has over 4096 bits");
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
 	*ret_key = rsa_key((struct clv_bytes){ modulus, got.ulValueLen },
@@ -105,7 +105,7 @@ static clv_rc read_rsa(struct hsm_session *session, const struct hsm_kind *kind,
 		return clv_fail(err, CLV_E_UNIMPLEMENTED,
 				"the token shows an RSA public key in an unknown form");
 	if (EVP_PKEY_get_bits(*ret_key) != (int) kind->bits)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "an RSA key of %d bits, not %u",
+		return clv_fail(err, CLV_E_UNIMPLEMENTED, "the RSA key has %d bits, not %u",
 				EVP_PKEY_get_bits(*ret_key), kind->bits);
 	return CLV_OK;
 }
@@ -139,7 +139,7 @@ static clv_rc read_point(struct hsm_session *session, const struct hsm_kind *kin
 		*ret_key =
 			EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, point.data, point.len);
 	else if (point.data != NULL)
-		*ret_key = ec_key(hsm_curve_get(kind, 0), point);
+		*ret_key = hsm_public_ec(hsm_curve_get(kind, 0), point);
 	if (*ret_key == NULL)
 		return clv_fail(err, CLV_E_UNIMPLEMENTED,
 				"the token shows %s public keys in an unknown form",

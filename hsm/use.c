@@ -183,6 +183,8 @@ static CK_RV open_raw(struct hsm_session *session, const struct hsm_kind *kind,
 	if (clv_secret_new(in.len, &block, &ignored) != CLV_OK)
 		return CKR_HOST_MEMORY;
 	rv = decrypt(session, &mech, key, in, clv_secret_mutable_bytes(block), &len, ret_op);
+	if (hsm_oaep_refused(kind, rv))
+		atomic_store(&session->hsm->oaep_is_raw[kind->hash], false);
 	if (rv != CKR_OK)
 		return rv;
 	if (len > in.len)
@@ -357,6 +359,9 @@ clv_rc hsm_same_pair(struct hsm_session *session, const struct hsm_kind *kind,
 	switch (kind->scheme) {
 	case HSM_SCHEME_OAEP:
 		return same_opener(session, kind, private, public, err);
+	case HSM_SCHEME_IMPORT:
+	case HSM_SCHEME_IMPORT_DIRECT:
+		return hsm_import_try(session, kind, private, public, err);
 	default:
 		return same_signer(session, kind, private, public, err);
 	}

@@ -66,6 +66,7 @@ void hsm_verdicts_clear(struct hsm *hsm)
 struct trial {
 	const struct hsm_kind *kind;
 	enum clv_residency residency;
+	bool again; /* for another mechanism */
 };
 
 /* A key of the kind for the token alone: used, not wrapped. */
@@ -105,8 +106,7 @@ static clv_rc try_wrapped(struct hsm_session *session, const struct hsm_kind *ki
 static clv_rc trial_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
 {
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	const struct trial *trial = work->arg;
-	bool raw = atomic_load(&hsm->oaep_is_raw[trial->kind->hash]);
+	struct trial *trial = work->arg;
 	clv_rc rc;
 
 	CLV_TRY(hsm_require_hierarchy(hsm, err));
@@ -114,10 +114,11 @@ static clv_rc trial_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	hsm_cache_bury(session);
 	rc = trial->residency == CLV_RESIDENCY_TOKEN ? try_token(session, trial->kind, err)
 						     : try_wrapped(session, trial->kind, err);
-	/* Refused for its hash: the next key is made for raw RSA, so the same work is to be done
-	 * once more. */
-	if (rc != CLV_OK && raw != atomic_load(&hsm->oaep_is_raw[trial->kind->hash]))
-		return hsm_fail(err, "C_DecryptInit", CKR_KEY_HANDLE_INVALID);
+	if (rc != CLV_OK && err->domain == CLV_DOM_PKCS11 && !trial->again &&
+	    hsm_oaep_refused(trial->kind, err->native)) {
+		trial->again = true; /* use.c has noted what will do: make a key for that */
+		return hsm_fail(err, err->op, CKR_KEY_HANDLE_INVALID);
+	}
 	return rc;
 }
 
@@ -128,7 +129,7 @@ static clv_rc find_verdict(struct hsm *hsm, const struct hsm_kind *kind,
 {
 	size_t row;
 	struct hsm_kind trial_kind = hsm_kind_trial(kind, &row);
-	struct trial trial = { &trial_kind, residency };
+	struct trial trial = { &trial_kind, residency, false };
 	struct hsm_work work = { .run = trial_run, .arg = &trial };
 	clv_rc rc;
 
@@ -183,29 +184,6 @@ clv_rc hsm_algorithm_check(struct hsm *hsm, enum clv_algorithm algorithm,
 
 /* ---- making ---- */
 
-struct generate_args {
-	const struct hsm_kind *kind;
-	const struct hsm_keyref *parent;
-	struct hsm_blob *ret_blob;
-	struct hsm_public *ret_public;
-};
-
-static clv_rc generate_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
-{
-	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin parent = { 0 };
-	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
-	const struct generate_args *args = work->arg;
-	clv_rc rc;
-
-	CLV_TRY(hsm_require_hierarchy(hsm, err));
-	CLV_TRY(hsm_key_pin(hsm, args->parent, &parent, err));
-	CLV_TRY(hsm_session_acquire(hsm, &session, err));
-	hsm_cache_bury(session);
-	rc = hsm_generate_wrapped(session, args->kind, parent.handle, args->ret_blob,
-				  args->ret_public, err);
-	return hsm_pin_judge(&parent, rc, err);
-}
-
 /*
  * The making of a key is a trial of its own, so that most are not tried before. But where the
  * mechanism is only found by trying, a short key finds it faster.
@@ -232,21 +210,19 @@ static clv_rc check_after(struct hsm *hsm, const struct hsm_kind *kind,
 	return refuse(hsm, kind, residency, &verdict, err);
 }
 
-/* Session objects only: a second try leaves nothing behind, so it is safe. */
 clv_rc hsm_version_generate(struct hsm *hsm, const struct clv_grant *grant,
 			    enum clv_algorithm algorithm, const struct hsm_keyref *parent,
 			    struct hsm_blob *ret_blob, struct hsm_public *ret_public,
 			    struct clv_err *err)
 {
-	struct generate_args args = { NULL, parent, ret_blob, ret_public };
-	struct hsm_work work = { .run = generate_run, .arg = &args };
+	const struct hsm_kind *kind;
 	clv_rc rc;
 
 	clv_grant_assert(grant);
-	CLV_TRY(kind_of_algorithm(algorithm, &args.kind, err));
-	CLV_TRY(check_before(hsm, args.kind, CLV_RESIDENCY_WRAPPED, err));
-	rc = hsm_work_do(hsm, &work, err);
-	return check_after(hsm, args.kind, CLV_RESIDENCY_WRAPPED, rc, err);
+	CLV_TRY(kind_of_algorithm(algorithm, &kind, err));
+	CLV_TRY(check_before(hsm, kind, CLV_RESIDENCY_WRAPPED, err));
+	rc = hsm_generate_below(hsm, kind, parent, ret_blob, ret_public, err);
+	return check_after(hsm, kind, CLV_RESIDENCY_WRAPPED, rc, err);
 }
 
 clv_rc hsm_version_create(struct hsm *hsm, const struct clv_grant *grant,

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # The shipped kmsctl, as a user runs it.
-test_scripts += tests/cli/examples.sh tests/cli/gcloud.sh tests/cli/kmsctl.sh tests/cli/life.sh \
-	tests/cli/lists.sh tests/cli/rotation.sh
-EXTRA_DIST += tests/snapshots/kmsctl-help.txt
+test_scripts += \
+	tests/cli/examples.sh \
+	tests/cli/gcloud.sh \
+	tests/cli/kinds.sh \
+	tests/cli/kmsctl.sh \
+	tests/cli/life.sh \
+	tests/cli/lists.sh \
+	tests/cli/oaep.sh \
+	tests/cli/rotation.sh \
+	tests/cli/sign.sh
+EXTRA_DIST += tests/support/kinds.sh tests/snapshots/kmsctl-help.txt
