@@ -23,6 +23,8 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/out.h \
 	tools/common/record.c \
 	tools/common/sink.c \
+	tools/common/spool.c \
+	tools/common/spool.h \
 	tools/common/table.c
 tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 
