@@ -37,13 +37,20 @@
 
 struct api_view;
 
+/* Encryptions that a worker may still do with a version without asking others. */
+struct api_share {
+	int64_t row; /* of the version; 0: of none */
+	uint64_t left;
+};
+
 /* What one thread needs for one call: a connection and a seat at the gate file. */
 struct api_worker {
 	struct clv_ctx *ctx;
 	struct store *store;
 	struct inflight_seat *seat;
-	struct api_view *views[4]; /* use.c: last used; owned shares, or NULL */
-	struct api_worker *next;   /* idle list */
+	struct api_view *views[4];  /* use.c: last used; owned shares, or NULL */
+	struct api_share shares[4]; /* counts.c: of versions last used */
+	struct api_worker *next;    /* idle list */
 };
 
 struct api_token;
@@ -423,7 +430,8 @@ CLV_MUST_USE clv_rc api_open(struct api_worker *worker, const struct clv_grant *
 /*
  * How much of what it may do a version has left, for this process. Reserved in blocks, small ones
  * first, so that a process that does one operation does not use up thousands; the rest of a block
- * is lost with the process, and counts as used.
+ * is lost with the process, and counts as used. Workers take shares of it, so that threads seldom
+ * meet here.
  */
 CLV_MUST_USE clv_rc api_counts_new(struct api_counts **ret_counts, struct clv_err *err);
 struct api_counts *api_counts_free(struct api_counts *counts);
