@@ -253,8 +253,9 @@ clv_rc inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadli
 {
 	int errnum;
 
+	/* Only messages know of it: the lock decides, and orders the rest. */
 	if (seat->shared != NULL)
-		atomic_store(&seat->shared->row, row);
+		atomic_store_explicit(&seat->shared->row, row, memory_order_relaxed);
 	errnum = poll_byte(seat->fd, F_RDLCK, BASE_VERSION + row, deadline);
 	if (errnum == 0)
 		return CLV_OK;
@@ -275,7 +276,7 @@ void inflight_leave(struct inflight_seat *seat, int64_t row)
 	else
 		(void) set_byte(seat->fd, F_UNLCK, BASE_VERSION + row);
 	if (seat->shared != NULL)
-		atomic_store(&seat->shared->row, 0);
+		atomic_store_explicit(&seat->shared->row, 0, memory_order_relaxed);
 }
 
 /* How many processes have a seat inside this version; *ret_pid: one of them. */

@@ -86,15 +86,16 @@ static void *spin_thread(void *arg)
 	return NULL;
 }
 
-static double seconds(void)
+static double seconds(bool of_cpu)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(of_cpu ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &now);
 	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
 }
 
-double bare_spin(unsigned threads, unsigned ms, bool (*step)(void *arg, unsigned thread), void *arg)
+double bare_spin(unsigned threads, unsigned ms, bool of_cpu,
+		 bool (*step)(void *arg, unsigned thread), void *arg)
 {
 	struct spin spin = { .step = step, .arg = arg };
 	struct spinner spinner[BARE_THREADS_MAX] = { 0 };
@@ -109,10 +110,10 @@ double bare_spin(unsigned threads, unsigned ms, bool (*step)(void *arg, unsigned
 			abort(); /* the others wait at the barrier for ever */
 	}
 	pthread_barrier_wait(&spin.ready);
-	begun = seconds();
+	begun = seconds(of_cpu);
 	nanosleep(&nap, NULL);
 	atomic_store(&spin.stop, true);
-	took = seconds() - begun;
+	took = seconds(of_cpu) - begun;
 	for (unsigned i = 0; i < threads; i++) {
 		pthread_join(spinner[i].id, NULL);
 		steps += spinner[i].steps;

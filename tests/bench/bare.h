@@ -34,9 +34,9 @@ bool bare_fill(struct bare *bare, unsigned total);
 
 /*
  * The clock of both sides: repeats `step` in T threads for N ms. Returns steps a second, all
- * threads together; negative when one failed.
+ * threads together, or with `of_cpu` a second of processor time; negative when one failed.
  */
-double bare_spin(unsigned threads, unsigned ms, bool (*step)(void *arg, unsigned thread),
-		 void *arg);
+double bare_spin(unsigned threads, unsigned ms, bool of_cpu,
+		 bool (*step)(void *arg, unsigned thread), void *arg);
 
 #endif

@@ -11,7 +11,7 @@
 #include "tests/bench/measure.h"
 
 static struct {
-	bool quick;
+	bool quick, of_cpu;
 	FILE *json;
 	bool rows; /* there is one in `json` already */
 } gl;
@@ -30,6 +30,13 @@ bool measure_wants(const char *group)
 	return only == NULL || strcmp(only, group) == 0;
 }
 
+static bool is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && strcmp(value, "1") == 0;
+}
+
 static bool begin_json(const char *path)
 {
 	gl.json = fopen(path, "w");
@@ -42,9 +49,10 @@ static bool begin_json(const char *path)
 
 bool measure_begin(void)
 {
-	const char *quick = getenv("BENCH_QUICK"), *path = getenv("BENCH_JSON");
+	const char *path = getenv("BENCH_JSON");
 
-	gl.quick = quick != NULL && strcmp(quick, "1") == 0;
+	gl.quick = is_set("BENCH_QUICK");
+	gl.of_cpu = is_set("BENCH_CPU");
 	if (path == NULL)
 		return true;
 	gl.json = fopen(path, "r+");
@@ -88,7 +96,7 @@ static bool slice(const struct measure_side *side, unsigned threads, double *sum
 	double rate = 0;
 
 	if (side->step != NULL)
-		rate = bare_spin(threads, gl.quick ? 25 : 60, side->step, side->arg);
+		rate = bare_spin(threads, gl.quick ? 25 : 60, gl.of_cpu, side->step, side->arg);
 	*sum += rate;
 	return rate >= 0;
 }
@@ -127,9 +135,9 @@ static void print_row(const struct measure_row *row, const struct result *result
 	}
 	if (row->target > 0)
 		snprintf(target, sizeof target, "%.2f", row->target);
-	printf("bench %s ours=%.0f/s base=%s ratio=%s target=%s %s threads=%u rounds=%d%s\n",
+	printf("bench %s ours=%.0f/s base=%s ratio=%s target=%s %s threads=%u rounds=%d%s%s\n",
 	       row->name, result->ours, base, ratio, target, result->verdict, row->threads,
-	       MEASURE_ROUNDS, gl.quick ? " quick=1" : "");
+	       MEASURE_ROUNDS, gl.quick ? " quick=1" : "", gl.of_cpu ? " cpu=1" : "");
 	fflush(stdout);
 }
 
@@ -148,8 +156,10 @@ static void print_json(const struct measure_row *row, const struct result *resul
 		fprintf(gl.json, ",\"base\":%.1f,\"ratio\":%.4f", result->base, result->ratio);
 	if (row->target > 0)
 		fprintf(gl.json, ",\"target\":%.2f", row->target);
-	fprintf(gl.json, ",\"verdict\":\"%s\",\"threads\":%u,\"rounds\":%d,\"quick\":%s}",
-		result->verdict, row->threads, MEASURE_ROUNDS, gl.quick ? "true" : "false");
+	fprintf(gl.json,
+		",\"verdict\":\"%s\",\"threads\":%u,\"rounds\":%d,\"quick\":%s,\"cpu\":%s}",
+		result->verdict, row->threads, MEASURE_ROUNDS, gl.quick ? "true" : "false",
+		gl.of_cpu ? "true" : "false");
 }
 
 void measure_limit(const char *name, const char *unit, double ours, double most)
