@@ -214,6 +214,13 @@ CLV_MUST_USE clv_rc api_version_make(struct api_worker *worker, const struct clv
 				     struct store_version *version, struct api_intent *intent,
 				     struct clv_err *err);
 
+/* What wraps the versions of a ring, and what that is wrapped by. Borrows from the ring; do not
+ * copy it: the KEK points to the root. */
+struct api_parents {
+	struct hsm_keyref root, kek;
+};
+void api_parents_of(const struct store_ring *ring, struct api_parents *ret_parents);
+
 /* Lets go of the intent; when `rc` is a failure, what was made goes again if the token lets it. */
 void api_version_settle(struct api_worker *worker, struct api_intent *intent,
 			const struct clv_name *name, clv_rc rc);
@@ -236,6 +243,12 @@ CLV_MUST_USE clv_rc api_upkeep_note(struct api_upkeep *up, const char *resource,
 
 /* `n` things have to wait for the next round; *err says why. */
 void api_upkeep_left(struct api_upkeep *up, uint64_t n, const struct clv_err *err);
+
+/* ---- import_job.c ---- */
+
+/* Erases the private halves of import jobs whose time is over, each once. Errors: only what keeps
+ * it from looking. */
+CLV_MUST_USE clv_rc api_import_jobs_expire(struct api_upkeep *up, struct clv_err *err);
 
 /* ---- rotate.c ---- */
 

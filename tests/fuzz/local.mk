@@ -66,6 +66,9 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/name/empty \
 	tests/fuzz/seeds/name/id-63 \
 	tests/fuzz/seeds/name/id-64 \
+	tests/fuzz/seeds/name/import-job \
+	tests/fuzz/seeds/name/import-job-goes-on \
+	tests/fuzz/seeds/name/import-job-of-a-key \
 	tests/fuzz/seeds/name/key \
 	tests/fuzz/seeds/name/key-ring \
 	tests/fuzz/seeds/name/location \
