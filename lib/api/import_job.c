@@ -75,10 +75,10 @@ static clv_rc make_job(struct api_worker *worker, const struct clv_grant *grant,
 
 	CLV_TRY(store_ring_get(worker->store, name, &ring, err));
 	CLV_TRY(api_token_get(worker, name->location, &hsm, err));
-	CLV_TRY(hsm_import_check(hsm, options->method, err));
+	CLV_TRY(hsm_import_check(hsm, (int) options->method, err));
 	api_parents_of(&ring, &parents);
-	CLV_TRY(hsm_import_key_generate(hsm, grant, options->method, &parents.kek, &blob, &public,
-					err));
+	CLV_TRY(hsm_import_key_generate(hsm, grant, (int) options->method, &parents.kek, &blob,
+					&public, err));
 	CLV_TRY(clv_random(row.uid, sizeof row.uid, err));
 	memcpy(row.blob, blob.bytes, blob.len);
 	row.blob_len = blob.len;
