@@ -25,8 +25,8 @@ static void read_line(struct kms_args *args, const char *const *words, size_t n)
 
 /* The line that a verb sees. The words are borrowed until kms_args_done(). */
 #define LINE(args, ...)                                                                            \
-	const char *const words[] = { "kmsctl", __VA_ARGS__ };                                     \
-	read_line(args, words, KMS_ARRAY_LEN(words))
+	const char *const line_words[] = { "kmsctl", __VA_ARGS__ };                                \
+	read_line(args, line_words, KMS_ARRAY_LEN(line_words))
 #define SIGN_LINE "mac-sign", "--input-file", "a", "--signature-file", "b"
 
 static void checksums_go_along(void **state)
