@@ -83,14 +83,14 @@ static clv_rc new_grant(struct clv_ctx *ctx, const struct clv_caller *who,
 	grant = malloc(sizeof *grant);
 	if (grant == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a decision");
-	grant->grant = (struct clv_grant){ .principal = grant->principal,
-					   .permission = question->permission,
-					   .resource = question->resource,
-					   .time = clv_time_now(),
-					   .request = next_request(ctx) };
-	grant->reason = question->reason;
-	grant->change = question->change;
-	grant->lowering = question->lowering;
+	*grant = (struct gate_grant){ .grant = { .principal = grant->principal,
+						 .permission = question->permission,
+						 .resource = question->resource,
+						 .time = clv_time_now(),
+						 .request = next_request(ctx) },
+				      .reason = question->reason,
+				      .change = question->change,
+				      .lowering = question->lowering };
 	memcpy(grant->principal, principal, len + 1);
 	*ret_grant = grant;
 	return CLV_OK;

@@ -108,10 +108,9 @@ static bool all_are(const char *text, size_t len, unsigned kinds)
 	return true;
 }
 
-static bool id_fits(enum clv_name_kind kind, const char *id)
+static bool id_fits(enum clv_name_kind kind, const char *id, size_t len)
 {
 	const struct part *part = &parts[kind];
-	const size_t len = strlen(id);
 	uint64_t number;
 
 	if (len < part->min || len >= CLV_ID_MAX)
@@ -132,7 +131,7 @@ clv_rc clv_id_check(enum clv_name_kind kind, const char *id, struct clv_err *err
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "there is no name of kind %d",
 				(int) kind);
 	part = &parts[kind];
-	if (id == NULL || !id_fits(kind, id))
+	if (id == NULL || !id_fits(kind, id, strlen(id)))
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s is not %s %s id: it must be %s",
 				clv_quote(id, quoted), article(kind), part->what, part->rule);
 	return CLV_OK;
@@ -142,10 +141,10 @@ clv_rc clv_id_check(enum clv_name_kind kind, const char *id, struct clv_err *err
 static clv_rc take_collection(const char **at, enum clv_name_kind kind, struct clv_err *err)
 {
 	const char *collection = parts[kind].collection;
-	const size_t len = strcspn(*at, "/");
+	const size_t len = strlen(collection);
 	char quoted[CLV_QUOTE_MAX];
 
-	if (len != strlen(collection) || strncmp(*at, collection, len) != 0)
+	if (strncmp(*at, collection, len) != 0 || ((*at)[len] != '/' && (*at)[len] != '\0'))
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"expected \"%s\" in a resource name where it says %s: it must look "
 				"like %s",
@@ -156,21 +155,29 @@ static clv_rc take_collection(const char **at, enum clv_name_kind kind, struct c
 	return CLV_OK;
 }
 
-/* Takes an id and puts it into its place in `name`. */
+/* What is wrong with an id in the middle of a name. */
+static clv_rc refuse_id(const char *at, size_t len, enum clv_name_kind kind, struct clv_err *err)
+{
+	const size_t taken = len < CLV_ID_MAX ? len : CLV_ID_MAX;
+	char id[CLV_ID_MAX + 1]; /* one more: an id that is too long must be seen to be */
+
+	memcpy(id, at, taken);
+	id[taken] = '\0';
+	CLV_TRY(clv_id_check(kind, id, err));
+	return clv_fail(err, CLV_E_INTERNAL, "an id is refused, and then is not");
+}
+
+/* Takes an id and puts it into its place in `name`, which is all zeros yet. */
 static clv_rc take_id(const char **at, enum clv_name_kind kind, struct clv_name *name,
 		      struct clv_err *err)
 {
 	const size_t len = strcspn(*at, "/");
-	const size_t taken = len < CLV_ID_MAX ? len : CLV_ID_MAX;
-	char id[CLV_ID_MAX + 1]; /* one more: an id that is too long must be seen to be */
 
-	memcpy(id, *at, taken);
-	id[taken] = '\0';
-	CLV_TRY(clv_id_check(kind, id, err));
+	if (!id_fits(kind, *at, len) ||
+	    (kind == CLV_NAME_VERSION && !read_number(*at, len, &name->version)))
+		return refuse_id(*at, len, kind, err);
 	if (kind != CLV_NAME_VERSION)
-		memcpy((char *) name + parts[kind].offset, id, len + 1);
-	else if (!read_number(id, len, &name->version))
-		return clv_fail(err, CLV_E_INTERNAL, "a checked version number does not read");
+		memcpy((char *) name + parts[kind].offset, *at, len);
 	*at += len;
 	return CLV_OK;
 }
