@@ -262,6 +262,24 @@ static clv_rc no_key_of(const struct hsm_kind *kind, const char *why, struct clv
 }
 
 /*
+ * By its wrapping an AES key of 25 to 31 bytes is as long as one of 32, but it does not encrypt.
+ * That the token does so with such keys as it makes was tried before.
+ */
+static clv_rc check_encrypts(struct hsm_session *session, const struct hsm_kind *kind,
+			     CK_OBJECT_HANDLE key, const char *length, struct clv_err *err)
+{
+	struct clv_err why;
+	clv_rc rc = hsm_same_secret(session, kind, key, key, &why);
+
+	if (rc == CLV_OK)
+		return rc;
+	if (hsm_is_definite(rc, &why))
+		return no_key_of(kind, length, err);
+	*err = why;
+	return rc;
+}
+
+/*
  * Tokens that do not tell an unwrapped key's length tell it by that of its wrapping: it is that of
  * a key that was made here. HMAC keys may differ by what HMAC pads with zeros anyway, up to a
  * multiple of eight bytes.
@@ -278,10 +296,10 @@ static clv_rc check_length(struct hsm_session *session, const struct hsm_kind *k
 	hsm_scrap_add(&scrap, made);
 	CLV_TRY(hsm_wrap(session, parent, made, &like, err));
 	CLV_TRY(hsm_wrap(session, parent, key, &blob, err));
-	if (blob.len == like.len)
-		return CLV_OK;
 	snprintf(why, sizeof why, "it must have %u bytes", kind->bits / 8);
-	return no_key_of(kind, why, err);
+	if (blob.len != like.len)
+		return no_key_of(kind, why, err);
+	return kind->type == CKK_AES ? check_encrypts(session, kind, key, why, err) : CLV_OK;
 }
 
 static clv_rc check_exponent(const struct hsm_kind *kind, EVP_PKEY *public, struct clv_err *err)

@@ -12,6 +12,7 @@ claviger_public_headers = \
 	lib/claviger/dek.h \
 	lib/claviger/err.h \
 	lib/claviger/hash.h \
+	lib/claviger/import.h \
 	lib/claviger/key.h \
 	lib/claviger/mac.h \
 	lib/claviger/name.h \

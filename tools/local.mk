@@ -23,6 +23,8 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/out.h \
 	tools/common/record.c \
 	tools/common/sink.c \
+	tools/common/spool.c \
+	tools/common/spool.h \
 	tools/common/table.c
 tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 
@@ -31,11 +33,13 @@ noinst_LTLIBRARIES += tools/libkmsctl.la
 tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/data.c \
 	tools/kmsctl/every.c \
+	tools/kmsctl/import.c \
 	tools/kmsctl/kmsctl.h \
 	tools/kmsctl/names.c \
 	tools/kmsctl/noun_asymmetric.c \
 	tools/kmsctl/noun_crypt.c \
 	tools/kmsctl/noun_help.c \
+	tools/kmsctl/noun_import_job.c \
 	tools/kmsctl/noun_init.c \
 	tools/kmsctl/noun_key.c \
 	tools/kmsctl/noun_keyring.c \

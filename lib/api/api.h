@@ -34,12 +34,19 @@
 #define API_DIR_AUDIT "audit"
 #define API_DIR_RUN "run"
 
+/* Encryptions that a worker may still do with a version without asking others. */
+struct api_share {
+	int64_t row; /* of the version; 0: of none */
+	uint64_t left;
+};
+
 /* What one thread needs for one call: a connection and a seat at the gate file. */
 struct api_worker {
 	struct clv_ctx *ctx;
 	struct store *store;
 	struct inflight_seat *seat;
-	struct api_worker *next; /* idle list */
+	struct api_share shares[4]; /* counts.c: of versions last used */
+	struct api_worker *next;    /* idle list */
 };
 
 struct api_token;
@@ -207,6 +214,13 @@ CLV_MUST_USE clv_rc api_version_make(struct api_worker *worker, const struct clv
 				     struct store_version *version, struct api_intent *intent,
 				     struct clv_err *err);
 
+/* What wraps the versions of a ring, and what that is wrapped by. Borrows from the ring; do not
+ * copy it: the KEK points to the root. */
+struct api_parents {
+	struct hsm_keyref root, kek;
+};
+void api_parents_of(const struct store_ring *ring, struct api_parents *ret_parents);
+
 /* Lets go of the intent; when `rc` is a failure, what was made goes again if the token lets it. */
 void api_version_settle(struct api_worker *worker, struct api_intent *intent,
 			const struct clv_name *name, clv_rc rc);
@@ -229,6 +243,12 @@ CLV_MUST_USE clv_rc api_upkeep_note(struct api_upkeep *up, const char *resource,
 
 /* `n` things have to wait for the next round; *err says why. */
 void api_upkeep_left(struct api_upkeep *up, uint64_t n, const struct clv_err *err);
+
+/* ---- import_job.c ---- */
+
+/* Erases the private halves of import jobs whose time is over, each once. Errors: only what keeps
+ * it from looking. */
+CLV_MUST_USE clv_rc api_import_jobs_expire(struct api_upkeep *up, struct clv_err *err);
 
 /* ---- rotate.c ---- */
 
@@ -364,7 +384,8 @@ CLV_MUST_USE clv_rc api_open(struct api_worker *worker, const struct clv_grant *
 /*
  * How much of what it may do a version has left, for this process. Reserved in blocks, small ones
  * first, so that a process that does one operation does not use up thousands; the rest of a block
- * is lost with the process, and counts as used.
+ * is lost with the process, and counts as used. Workers take shares of it, so that threads seldom
+ * meet here.
  */
 CLV_MUST_USE clv_rc api_counts_new(struct api_counts **ret_counts, struct clv_err *err);
 struct api_counts *api_counts_free(struct api_counts *counts);

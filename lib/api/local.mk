@@ -8,6 +8,8 @@ claviger_sources += \
 	lib/api/ctx.c \
 	lib/api/dek.c \
 	lib/api/gate.c \
+	lib/api/import.c \
+	lib/api/import_job.c \
 	lib/api/inflight.c \
 	lib/api/inflight.h \
 	lib/api/intent.c \

@@ -162,6 +162,7 @@ static clv_rc maintain_granted(struct clv_ctx *ctx, struct api_upkeep *up, struc
 	up->worker = worker;
 	CLV_TRY(end_begun(up, err));
 	CLV_TRY(end_due(up, err));
+	CLV_TRY(api_import_jobs_expire(up, err));
 	return api_rotate_due(up, err);
 }
 

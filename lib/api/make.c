@@ -50,22 +50,28 @@ static void put_public(struct store_version *version, const struct hsm_public *p
 	version->public_key_len = public->len;
 }
 
+void api_parents_of(const struct store_ring *ring, struct api_parents *ret_parents)
+{
+	ret_parents->root = (struct hsm_keyref){ .role = HSM_ROLE_ROOT };
+	memcpy(ret_parents->root.id, ring->root_id, HSM_ID_LEN);
+	ret_parents->kek = (struct hsm_keyref){ .role = HSM_ROLE_RING_KEK,
+						.parent = &ret_parents->root,
+						.blob = ring->kek_blob,
+						.blob_len = ring->kek_blob_len };
+	memcpy(ret_parents->kek.id, ring->kek_id, HSM_ID_LEN);
+}
+
 static clv_rc make_wrapped(struct hsm *hsm, const struct clv_grant *grant,
 			   const struct store_ring *ring, struct store_version *version,
 			   struct clv_err *err)
 {
-	struct hsm_keyref root = { .role = HSM_ROLE_ROOT };
-	struct hsm_keyref kek = { .role = HSM_ROLE_RING_KEK,
-				  .parent = &root,
-				  .blob = ring->kek_blob,
-				  .blob_len = ring->kek_blob_len };
+	struct api_parents parents;
 	struct hsm_public public;
 	struct hsm_blob blob;
 
-	memcpy(root.id, ring->root_id, HSM_ID_LEN);
-	memcpy(kek.id, ring->kek_id, HSM_ID_LEN);
-	CLV_TRY(hsm_version_generate(hsm, grant, version->pub.algorithm, &kek, &blob, &public,
-				     err));
+	api_parents_of(ring, &parents);
+	CLV_TRY(hsm_version_generate(hsm, grant, version->pub.algorithm, &parents.kek, &blob,
+				     &public, err));
 	memcpy(version->blob, blob.bytes, blob.len);
 	version->blob_len = blob.len;
 	put_public(version, &public);

@@ -11,6 +11,7 @@
 #include <claviger/dek.h>
 #include <claviger/err.h>
 #include <claviger/hash.h>
+#include <claviger/import.h>
 #include <claviger/key.h>
 #include <claviger/mac.h>
 #include <claviger/name.h>

@@ -333,19 +333,20 @@ CLV_MUST_USE clv_rc clv_version_restore(struct clv_ctx *ctx, const struct clv_ca
 
 /* What clv_maintain() did. Plain data. */
 struct clv_maintain_report {
-	uint64_t destroyed; /* versions whose key material is gone now */
-	uint64_t rotated;   /* keys that have a new primary version now */
-	uint64_t left;      /* versions and keys that are due, and could not be done */
-	char why[160];      /* the last reason for one that was left */
+	uint64_t destroyed;           /* versions whose key material is gone now */
+	uint64_t rotated;             /* keys that have a new primary version now */
+	uint64_t import_jobs_expired; /* import jobs whose private half is gone now */
+	uint64_t left;                /* what is due, and could not be done */
+	char why[160];                /* the last reason for one that was left */
 };
 
 /*
- * Does what is due: destroys versions whose time has come, and gives keys a new primary version
- * whose rotation time has come, or whose primary has done 2^31 encryptions where they have a
- * rotation period. A key that was due several times over is rotated once; its next time is then in
- * the future. Each is done exactly once, however many processes call this at the same time. What
- * cannot be done now (a token is away) is left for the next call and counted. Errors: only what
- * keeps it from looking.
+ * Does what is due: destroys versions whose time has come, erases the private halves of import jobs
+ * that have expired, and gives keys a new primary version whose rotation time has come, or whose
+ * primary has done 2^31 encryptions where they have a rotation period. A key that was due several
+ * times over is rotated once; its next time is then in the future. Each is done exactly once,
+ * however many processes call this at the same time. What cannot be done now (a token is away) is
+ * left for the next call and counted. Errors: only what keeps it from looking.
  */
 CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
 				 struct clv_maintain_report *ret_report, struct clv_err *err);

@@ -2,6 +2,8 @@
 claviger_sources += \
 	lib/model/algorithm.c \
 	lib/model/algorithm.h \
+	lib/model/import.c \
+	lib/model/import.h \
 	lib/model/labels.c \
 	lib/model/labels.h \
 	lib/model/name.c \

@@ -42,12 +42,19 @@ void store_change_end(struct store_change *change)
 	change->store = NULL;
 }
 
+void store_truncate_log(struct store *store)
+{
+	/* secure_delete has overwritten the page; the log still has the old one. While others read
+	 * it stays; the next erasure, or the last to close, truncates it. */
+	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 static const char *kind_name(enum clv_name_kind kind)
 {
 	static const char *const names[] = {
 		[CLV_NAME_PROJECT] = "Project",          [CLV_NAME_LOCATION] = "Location",
 		[CLV_NAME_KEY_RING] = "KeyRing",         [CLV_NAME_KEY] = "CryptoKey",
-		[CLV_NAME_VERSION] = "CryptoKeyVersion",
+		[CLV_NAME_VERSION] = "CryptoKeyVersion", [CLV_NAME_IMPORT_JOB] = "ImportJob",
 	};
 
 	return names[kind];
@@ -143,9 +150,10 @@ clv_rc store_require_new(struct store *store, const struct clv_name *name, enum 
 clv_rc store_absent(struct store *store, const struct clv_name *name, enum clv_name_kind kind,
 		    struct clv_err *err)
 {
+	enum clv_name_kind above = kind == CLV_NAME_IMPORT_JOB ? CLV_NAME_KEY_RING : kind - 1;
 	struct store_place place;
 
-	CLV_TRY(store_require(store, name, kind - 1, &place, err));
+	CLV_TRY(store_require(store, name, above, &place, err));
 	return store_not_found(name, kind, err);
 }
 

@@ -61,6 +61,12 @@ enum store_sql {
 	STORE_SQL_VERSION_SET_STATE,
 	STORE_SQL_VERSION_ERASE,
 	STORE_SQL_VERSION_SET_TOKEN_ENABLED,
+	STORE_SQL_VERSION_REIMPORT,
+	STORE_SQL_IMPORT_JOB_GET,
+	STORE_SQL_IMPORT_JOB_LIST,
+	STORE_SQL_IMPORT_JOB_LIST_DUE,
+	STORE_SQL_IMPORT_JOB_INSERT,
+	STORE_SQL_IMPORT_JOB_ERASE,
 	STORE_SQL_COUNT_GET,
 	STORE_SQL_COUNT_SET,
 	STORE_SQL_INTENT_LIST,
@@ -176,6 +182,10 @@ CLV_MUST_USE clv_rc store_change_begin(struct store_change *change, struct store
 				       const struct clv_grant *grant, struct clv_err *err);
 CLV_MUST_USE clv_rc store_change_commit(struct store_change *change, struct clv_err *err);
 void store_change_end(struct store_change *change);
+
+/* After a commit that erased key material: takes the old pages out of the write-ahead log as well.
+ */
+void store_truncate_log(struct store *store);
 
 /* Takes an intent away inside a change (NULL: none). CLV_E_ABORTED when it is no longer there. */
 CLV_MUST_USE clv_rc store_intent_take(struct store *store, const char *id, struct clv_err *err);

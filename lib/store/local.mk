@@ -7,6 +7,7 @@ claviger_sources += \
 	lib/store/change.c \
 	lib/store/count.c \
 	lib/store/impl.h \
+	lib/store/import_job.c \
 	lib/store/intent.c \
 	lib/store/key.c \
 	lib/store/location.c \

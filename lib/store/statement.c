@@ -37,6 +37,11 @@
 	" CROSS JOIN crypto_keys k ON k.row = v.crypto_key"                                        \
 	" CROSS JOIN key_rings r ON r.row = k.key_ring"
 
+#define JOB_COLUMNS                                                                                \
+	"j.row, j.row_version, r.project, l.id, r.id, j.id, j.method, j.protection, j.state,"      \
+	" j.create_time, j.expire_time, j.expire_event_time, j.uid, j.public_key, j.blob"
+#define JOB_FROM RING_FROM " CROSS JOIN import_jobs j ON j.key_ring = r.row"
+
 /* Word for word the condition of the index versions_pending, so that it is used. */
 #define PENDING "v.residency = 2 AND v.token_enabled <> (v.state = 1)"
 
@@ -166,6 +171,33 @@ static const char *const sql_table[] = {
 	[STORE_SQL_VERSION_SET_TOKEN_ENABLED] = "UPDATE versions SET token_enabled = :enabled"
 						" WHERE row = :row AND residency = 2"
 						" AND state <> 3",
+
+	[STORE_SQL_VERSION_REIMPORT] =
+		"UPDATE versions SET state = :state, state_time = :state_time,"
+		" state_principal = :state_principal, state_reason = :state_reason,"
+		" destroy_event_time = NULL, import_time = :import_time, import_job = :import_job,"
+		" blob = :blob, row_version = row_version + 1"
+		" WHERE row = :row AND row_version = :row_version AND residency = 1"
+		" AND check_value = :check_value",
+
+	[STORE_SQL_IMPORT_JOB_GET] = "SELECT " JOB_COLUMNS JOB_FROM IN_RING " AND j.id = :job",
+	[STORE_SQL_IMPORT_JOB_LIST] = "SELECT " JOB_COLUMNS JOB_FROM IN_RING
+				      " AND j.id > :after ORDER BY j.id LIMIT :limit",
+	[STORE_SQL_IMPORT_JOB_LIST_DUE] =
+		"SELECT " JOB_COLUMNS " FROM import_jobs j INDEXED BY import_jobs_due"
+		" CROSS JOIN key_rings r ON r.row = j.key_ring"
+		" CROSS JOIN locations l ON l.row = r.location"
+		" WHERE j.state = 2 AND j.expire_time <= :now"
+		" AND (j.expire_time, j.row) > (:after_time, :after_row)"
+		" ORDER BY j.expire_time, j.row LIMIT :limit",
+	[STORE_SQL_IMPORT_JOB_INSERT] =
+		"INSERT INTO import_jobs (key_ring, id, method, protection, state, create_time,"
+		" expire_time, uid, public_key, blob) VALUES (:ring, :id, :method, :protection,"
+		" 2, :create_time, :expire_time, :uid, :public_key, :blob)",
+	[STORE_SQL_IMPORT_JOB_ERASE] =
+		"UPDATE import_jobs SET state = 3, expire_event_time = :expire_event_time,"
+		" blob = NULL, row_version = row_version + 1"
+		" WHERE row = :row AND row_version = :row_version AND state = 2",
 
 	[STORE_SQL_COUNT_GET] = "SELECT reserved FROM operation_counts WHERE version = :version",
 	[STORE_SQL_COUNT_SET] = "INSERT INTO operation_counts (version, reserved)"

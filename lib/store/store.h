@@ -16,6 +16,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <claviger/import.h>
 #include <claviger/key.h>
 #include <claviger/token.h>
 
@@ -208,6 +209,15 @@ CLV_MUST_USE clv_rc store_version_set_state(struct store *store, const struct cl
 CLV_MUST_USE clv_rc store_version_erase(struct store *store, const struct clv_grant *grant,
 					const struct store_version *version, struct clv_err *err);
 
+/*
+ * Brings an imported version back: version->pub's state fields, import_time and import_job, and
+ * version->blob. Errors: CLV_E_ABORTED the row is no longer at version->row_version, or its check
+ * value is another than version->check_value.
+ */
+CLV_MUST_USE clv_rc store_version_reimport(struct store *store, const struct clv_grant *grant,
+					   const struct store_version *version,
+					   struct clv_err *err);
+
 /* Versions that are DESTROY_SCHEDULED and due at `now`, the oldest first, behind (after_time,
  * after_row): start with INT64_MIN, 0. */
 CLV_MUST_USE clv_rc store_version_list_due(struct store *store, int64_t now, int64_t after_time,
@@ -249,6 +259,49 @@ CLV_MUST_USE clv_rc store_version_set_token_enabled(struct store *store,
 CLV_MUST_USE clv_rc store_version_list_pending(struct store *store, const char *location,
 					       size_t limit, struct store_version *rows,
 					       size_t *ret_n, struct clv_err *err);
+
+/* An import job; uid is the id of its RSA key. */
+struct store_import_job {
+	int64_t row;
+	int64_t row_version;
+	char name[CLV_NAME_MAX];
+	enum clv_import_method method;
+	enum clv_protection protection;
+	enum clv_import_state state; /* ACTIVE until its private half was erased, then EXPIRED */
+	int64_t create_time;
+	int64_t expire_time;
+	int64_t expire_event_time; /* 0: not erased */
+	uint8_t uid[STORE_ID_LEN];
+	uint8_t public_key[STORE_PUBLIC_MAX]; /* SubjectPublicKeyInfo; stays */
+	size_t public_key_len;
+	uint8_t blob[STORE_BLOB_MAX];
+	size_t blob_len; /* bytes; 0: erased */
+};
+
+/* Adds an ACTIVE one under `name`; name, rows and state inside `job` are ignored. Errors:
+ * CLV_E_NOT_FOUND no such ring; CLV_E_ALREADY_EXISTS. */
+CLV_MUST_USE clv_rc store_import_job_add(struct store *store, const struct clv_grant *grant,
+					 const struct clv_name *name,
+					 const struct store_import_job *job, struct clv_err *err);
+/* Errors: CLV_E_NOT_FOUND. */
+CLV_MUST_USE clv_rc store_import_job_get(struct store *store, const struct clv_name *name,
+					 struct store_import_job *ret_job, struct clv_err *err);
+CLV_MUST_USE clv_rc store_import_job_list(struct store *store, const struct clv_name *ring,
+					  const char *after, size_t limit,
+					  struct store_import_job *rows, size_t *ret_n,
+					  struct clv_err *err);
+
+/* ACTIVE ones whose time is over at `now`: as store_version_list_due(). */
+CLV_MUST_USE clv_rc store_import_job_list_due(struct store *store, int64_t now, int64_t after_time,
+					      int64_t after_row, size_t limit,
+					      struct store_import_job *rows, size_t *ret_n,
+					      struct clv_err *err);
+
+/* Writes a job's end: EXPIRED, job->expire_event_time, and its private half out of the file as
+ * store_version_erase() does. Errors: CLV_E_ABORTED it is no longer at job->row_version, or was
+ * erased. */
+CLV_MUST_USE clv_rc store_import_job_erase(struct store *store, const struct clv_grant *grant,
+					   const struct store_import_job *job, struct clv_err *err);
 
 /*
  * Intents: what is about to be made in a token, noted before it is made, so that a crash can be

@@ -352,8 +352,35 @@ clv_rc store_version_erase(struct store *store, const struct clv_grant *grant,
 	CLV_TRY(store_change_begin(&change, store, grant, err));
 	CLV_TRY(erase_row(store, version, err));
 	CLV_TRY(store_change_commit(&change, err));
-	/* secure_delete has overwritten the page; the log still has the old one. While others read
-	 * it stays; the next erasure, or the last to close, truncates it. */
-	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	store_truncate_log(store);
 	return CLV_OK;
+}
+
+/* ---- and its return, when its key is imported once more ---- */
+
+static clv_rc reimport_row(struct store *store, const struct store_version *version,
+			   struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_REIMPORT);
+
+	bind_state(&run, &version->pub);
+	store_bind_int(&run, ":import_time", version->pub.import_time);
+	store_bind_text(&run, ":import_job", version->pub.import_job);
+	store_bind_blob(&run, ":check_value", version->check_value, sizeof version->check_value);
+	store_bind_blob(&run, ":blob", version->blob, version->blob_len);
+	store_bind_int(&run, ":row", version->row);
+	store_bind_int(&run, ":row_version", version->row_version);
+	CLV_TRY(store_step_done(&run, err));
+	return check_updated(store, version, err);
+}
+
+clv_rc store_version_reimport(struct store *store, const struct clv_grant *grant,
+			      const struct store_version *version, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
+
+	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(reimport_row(store, version, err));
+	return store_change_commit(&change, err);
 }

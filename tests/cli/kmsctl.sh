@@ -104,7 +104,7 @@ if command -v bash >/dev/null; then
 	is 'verbs of aliases' "$(completes version d)" 'describe disable destroy'
 	is 'what is spelled with one more word' "$(completes keys v)" versions
 	is 'options' "$(completes keys list --f)" '--filter --format'
-	is 'their words' "$(completes status --format '')" 'text json value'
+	is 'their words' "$(completes status --format '')" 'text json value table'
 	is 'also behind the equals sign' "$(completes keys versions update --state = e)" enabled
 fi
 if [ -e /dev/full ]; then

@@ -68,6 +68,11 @@ is 'all three' "$(keys --filter 'name:a' --sort-by ~createTime --limit 1)" hsm
 is 'the page size changes nothing' "$(keys --page-size 1) $(keys --page-size 2 --limit 3)" \
 	'alpha beta delta gamma hsm alpha beta delta'
 is 'nor with a filter' "$(keys --page-size 2 --filter 'name~m[^/]*$')" 'gamma hsm' 
+run keys list --keyring "$R" --format json --sort-by ~name --limit 2
+cp out sorted
+run keys list --keyring "$R" --format json --filter 'name:(gamma hsm)'
+is 'what is sorted has all fields, as what is not' "$(grep -v '^[][{} ,]*$' sorted | sort)" \
+	"$(grep -v '^[][{} ,]*$' out | sort)"
 prints 'names only' "$R/cryptoKeys/beta" keys list --keyring "$R" --uri --filter name:beta
 prints 'nothing fits' 'Listed 0 items.' keys list --keyring "$R" --filter name:nothing
 run keys list --keyring "$R" --filter stat=ENABLED
@@ -75,6 +80,12 @@ is 'a field that nothing has is told' "$(head -n 1 err)" \
 	'WARNING: --filter: nothing here has a field stat'
 run keys list --keyring "$R" --filter stat=ENABLED --verbosity error
 is 'unless warnings are not wanted' "$(cat err)" 'Listed 0 items.'
+run keys list --keyring "$R" --sort-by name,creatTime --uri
+is 'also one to sort by' "$rc $(cat err)" '0 WARNING: --sort-by: nothing here has a field creatTime'
+run keys list --keyring "$R" --filter stat=ENABLED --format json
+is 'in JSON it is an object beside the list' "$rc $(cat out err)" \
+	'0 []
+{"warnings":["--filter: nothing here has a field stat"]}'
 run keys versions list --key "$R/cryptoKeys/gamma" --format json --filter name:2 --uri
 is 'names in JSON' "$(tr -d ' \n' <out)" "[\"$R/cryptoKeys/gamma/cryptoKeyVersions/2\"]"
 prints 'every kind of thing can be filtered' global locations list --filter locationId=global \
@@ -88,11 +99,17 @@ prints 'fields of one thing' "gamma	2	ENABLED" keys describe "$R/cryptoKeys/gamm
 prints 'of what was made' "Created key ring [r2].
 projects/demo/locations/global/keyRings/r2" keyrings create r2 --location global \
 	--format 'value(name)'
+prints 'a table of what is asked for' 'NAME   STATE     CREATE_TIME
+beta   DISABLED
+gamma  ENABLED' keys list --keyring "$R" --filter 'name:(beta gamma)' \
+	--format 'table(name.basename(),primary.state,primary.createTime)'
+prints 'also of one thing' 'ALGORITHM
+GOOGLE_SYMMETRIC_ENCRYPTION' keys describe "$R/cryptoKeys/beta" --format 'table(versionTemplate.algorithm)'
 prints 'a field that is not there' '' keys describe "$R/cryptoKeys/gamma" --format 'value(nothing)'
 
 # ---- refused
 
-refuses 'an unknown format' '--format: text, json or value\(FIELD,...\) is wanted, not `yaml`' \
+refuses 'an unknown format' '--format: text, json, value\(FIELD,...\) or table\(FIELD,...\) is wanted, not `yaml`' \
 	keys list --keyring "$R" --format yaml
 refuses 'half a filter' '--filter: a value is missing at the end' \
 	keys list --keyring "$R" --filter state=

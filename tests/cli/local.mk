@@ -3,6 +3,7 @@
 test_scripts += \
 	tests/cli/examples.sh \
 	tests/cli/gcloud.sh \
+	tests/cli/import.sh \
 	tests/cli/kinds.sh \
 	tests/cli/kmsctl.sh \
 	tests/cli/life.sh \

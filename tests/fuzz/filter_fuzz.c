@@ -71,7 +71,7 @@ static void try_format(const char *text, const json_t *record)
 		return;
 	to = open_memstream(&printed, &len);
 	FUZZ_CHECK(to != NULL);
-	kms_print_values(to, record, &format);
+	kms_print_values(to, record, &format, true);
 	fclose(to);
 	FUZZ_CHECK(len > 0 && printed[len - 1] == '\n');
 	free(printed);

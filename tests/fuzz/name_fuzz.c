@@ -24,8 +24,14 @@ static void check_ids(const struct clv_name *name)
 		FUZZ_CHECK(clv_id_check(CLV_NAME_LOCATION, name->location, &err) == CLV_OK);
 	if (name->kind >= CLV_NAME_KEY_RING)
 		FUZZ_CHECK(clv_id_check(CLV_NAME_KEY_RING, name->key_ring, &err) == CLV_OK);
-	if (name->kind >= CLV_NAME_KEY)
+	if (name->kind == CLV_NAME_KEY || name->kind == CLV_NAME_VERSION)
 		FUZZ_CHECK(clv_id_check(CLV_NAME_KEY, name->key, &err) == CLV_OK);
+	else
+		FUZZ_CHECK(name->key[0] == '\0');
+	if (name->kind == CLV_NAME_IMPORT_JOB)
+		FUZZ_CHECK(clv_id_check(CLV_NAME_IMPORT_JOB, name->import_job, &err) == CLV_OK);
+	else
+		FUZZ_CHECK(name->import_job[0] == '\0');
 	FUZZ_CHECK((name->version >= 1) == (name->kind == CLV_NAME_VERSION));
 }
 
@@ -47,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		check_text(&err);
 	}
-	for (unsigned kind = CLV_NAME_PROJECT; kind <= CLV_NAME_VERSION; kind++) {
+	for (unsigned kind = CLV_NAME_PROJECT; kind <= CLV_NAME_IMPORT_JOB; kind++) {
 		if (clv_id_check(kind, text, &err) != CLV_OK)
 			check_text(&err);
 	}

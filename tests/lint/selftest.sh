@@ -261,6 +261,22 @@ E
 lint man
 is 'man reads mdoc too' "$(printf '%s\n' "$out" | grep -c 'not in the')" 1
 like 'man finds what mdoc has too much' "$out" 'keys create --reason: not in the help'
+cat >"$tree/man/kmsctl-keys.1" <<'E'
+.Sh COMMANDS
+.Ss kmsctl status
+.It Fl -other
+.Ss Lists
+.It Cm --aside
+E
+lint man
+like 'man reads every page' "$out" 'status --other: not in the help'
+is 'but not what is said in passing' "$(printf '%s\n' "$out" | grep -c -e '--aside' || true)" 0
+printf '.so man1/kmsctl-none.1\n' >"$tree/man/kmsctl-key.1"
+catches man 'man/kmsctl-none.1: not there' 'a page that stands for none'
+echo '#define L(X) X(CLV_OK, 0, 200, "OK", "") X(CLV_E_UNIMPLEMENTED, 13, 400, "UNIMPLEMENTED", "")' \
+	>"$tree/lib/claviger/status.h"
+printf '.It 0 Ta OK Ta\n.It 12 Ta UNIMPLEMENTED Ta\n' >>"$tree/man/kmsctl.1"
+catches man 'not ok .* the exit statuses are' 'an exit status that the page has wrong'
 plant_clean_tree
 
 # ---- licence and version

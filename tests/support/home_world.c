@@ -134,7 +134,12 @@ void home_run(void **state)
 static void make_template(struct home_world *w, void *arg)
 {
 	struct clv_home_options options = { .home = w->home, .allow_unlocked_memory = true };
+	const struct clv_import_job_options job_options = {
+		.method = CLV_IMPORT_RSA_OAEP_3072_SHA1_AES_256,
+		.protection = CLV_PROTECTION_SOFTWARE,
+	};
 	struct clv_location location;
+	struct clv_import_job job;
 	struct clv_key_ring ring;
 
 	(void) arg;
@@ -144,6 +149,7 @@ static void make_template(struct home_world *w, void *arg)
 	assert_ok(w, clv_key_ring_create(w->ctx, NULL, RING, &ring, &w->err));
 	assert_ok(w, world_new_key(w, WRAPPED, CLV_RESIDENCY_WRAPPED));
 	assert_ok(w, world_new_key(w, TOKEN, CLV_RESIDENCY_TOKEN));
+	assert_ok(w, clv_import_job_create(w->ctx, NULL, JOB("j"), &job_options, &job, &w->err));
 }
 
 int home_group_set_up_empty(void **state)

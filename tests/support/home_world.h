@@ -31,7 +31,8 @@
 #define RING LOCATION "/keyRings/r"
 #define KEY(id) RING "/cryptoKeys/" id
 #define VERSION(key) key "/cryptoKeyVersions/1"
-/* What every copy has: a location, the ring "r", a key of each residency. */
+#define JOB(id) RING "/importJobs/" id
+/* What every copy has: a location, the ring "r", a key of each residency, the import job "j". */
 #define WRAPPED KEY("wrapped")
 #define TOKEN KEY("token")
 

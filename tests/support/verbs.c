@@ -4,16 +4,31 @@
 #include "tests/support/verbs.h"
 
 static struct clv_buf prepared; /* a ciphertext for decrypt */
+static struct clv_buf brought;  /* a key wrapped for the import job */
+
+static void wrap_a_key(struct home_world *w)
+{
+	struct clv_secret *key = NULL;
+	struct clv_import_job job;
+
+	assert_ok(w, clv_import_job_get(w->ctx, NULL, JOB("j"), &job, &w->err));
+	assert_ok(w, clv_secret_new(32, &key, &w->err));
+	memcpy(clv_secret_mutable_bytes(key), VERB_MARKER, 32);
+	assert_ok(w, clv_import_wrap(job.public_key_pem, job.method, key, &brought, &w->err));
+	clv_secret_free(key);
+}
 
 void verb_prepare(struct home_world *w, const char *key)
 {
 	verb_done();
 	assert_ok(w, world_encrypt(w, key, VERB_MARKER, &prepared));
+	wrap_a_key(w);
 }
 
 void verb_done(void)
 {
 	clv_buf_done(&prepared);
+	clv_buf_done(&brought);
 }
 
 static clv_rc ring_create(struct home_world *w, const struct clv_caller *who, const char *resource)
@@ -215,6 +230,47 @@ static clv_rc random_bytes(struct home_world *w, const struct clv_caller *who, c
 	return rc;
 }
 
+static clv_rc import_job_create(struct home_world *w, const struct clv_caller *who,
+				const char *resource)
+{
+	const struct clv_import_job_options options = {
+		.method = CLV_IMPORT_RSA_OAEP_3072_SHA1_AES_256,
+		.protection = CLV_PROTECTION_SOFTWARE,
+	};
+	struct clv_import_job job;
+
+	return clv_import_job_create(w->ctx, who, resource, &options, &job, &w->err);
+}
+
+static clv_rc import_job_get(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	struct clv_import_job job;
+
+	return clv_import_job_get(w->ctx, who, resource, &job, &w->err);
+}
+
+static clv_rc import_job_list(struct home_world *w, const struct clv_caller *who,
+			      const char *resource)
+{
+	struct clv_import_job *jobs = NULL;
+	size_t n;
+	clv_rc rc = clv_import_job_list(w->ctx, who, resource, NULL, 10, &jobs, &n, &w->err);
+
+	clv_page_free(jobs);
+	return rc;
+}
+
+/* Of a key that verb_prepare() wrapped. */
+static clv_rc version_import(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	const struct clv_import import = { .job = JOB("j"), .wrapped = clv_buf_view(&brought) };
+	struct clv_version version;
+
+	return clv_version_import(w->ctx, who, resource, &import, &version, &w->err);
+}
+
 static clv_rc location_create(struct home_world *w, const struct clv_caller *who,
 			      const char *resource)
 {
@@ -367,6 +423,7 @@ static clv_rc raw_decrypt(struct home_world *w, const struct clv_caller *who, co
 #define NO_LOCATION PROJECT "/locations/none"
 #define NO_RING LOCATION "/keyRings/none"
 #define NO_KEY KEY("none")
+#define NO_JOB JOB("none")
 
 const struct verb verbs[] = {
 	{ "key_ring_create", "cloudkms.keyRings.create", ring_create, RING, NO_RING },
@@ -389,6 +446,10 @@ const struct verb verbs[] = {
 	  VERSION(NO_KEY) },
 	{ "version_enable", "cloudkms.cryptoKeyVersions.update", enable, VERSION(WRAPPED),
 	  VERSION(NO_KEY) },
+	{ "import_job_create", "cloudkms.importJobs.create", import_job_create, JOB("j"), NO_JOB },
+	{ "import_job_get", "cloudkms.importJobs.get", import_job_get, JOB("j"), NO_JOB },
+	{ "import_job_list", "cloudkms.importJobs.list", import_job_list, RING, NO_RING },
+	{ "version_import", "cloudkms.cryptoKeyVersions.create", version_import, WRAPPED, NO_KEY },
 	{ "encrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", encrypt, WRAPPED, NO_KEY },
 	{ "decrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", decrypt, WRAPPED, NO_KEY },
 	{ "dek_generate", "cloudkms.cryptoKeyVersions.useToEncrypt", dek_generate, WRAPPED,

@@ -20,8 +20,8 @@ extern const struct verb verbs[];
 extern const size_t n_verbs;
 const struct verb *verb_named(const char *name);
 
-/* What the verbs "decrypt", "dek_unwrap" and "dek_rewrap" open: made with verb_prepare(), ended
- * with verb_done(). */
+/* What the verbs decrypt and "version_import" imports: made with verb_prepare(), ended with
+ * verb_done(). */
 void verb_prepare(struct home_world *w, const char *key);
 void verb_done(void);
 

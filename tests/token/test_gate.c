@@ -96,7 +96,8 @@ static void stranger_changes_nothing(struct home_world *w)
 	const char *sum =
 		"SELECT (SELECT count(*) FROM locations) * 1000000"
 		" + (SELECT count(*) FROM key_rings) * 10000"
-		" + (SELECT count(*) FROM crypto_keys) * 100 + (SELECT sum(state) FROM versions)";
+		" + (SELECT count(*) FROM crypto_keys) * 100 + (SELECT sum(state) FROM versions)"
+		" + (SELECT count(*) FROM import_jobs) * 100000000";
 
 	world_open(w);
 	before = world_count(w, sum);
@@ -225,6 +226,16 @@ static const struct {
 	{ "version_create", KEY("none"), CLV_E_NOT_FOUND, NULL },
 	{ "key_set_primary", WRAPPED, CLV_OK, V1(WRAPPED) },
 	{ "key_set_primary", KEY("none"), CLV_E_NOT_FOUND, V1(KEY("none")) },
+	{ "import_job_create", JOB("new"), CLV_OK, NULL },
+	{ "import_job_create", JOB("new"), CLV_E_ALREADY_EXISTS, NULL },
+	{ "import_job_create", LOCATION "/keyRings/none/importJobs/j", CLV_E_NOT_FOUND, NULL },
+	{ "import_job_get", JOB("new"), CLV_OK, NULL },
+	{ "import_job_get", JOB("none"), CLV_E_NOT_FOUND, NULL },
+	{ "import_job_list", RING, CLV_OK, NULL },
+	{ "import_job_list", LOCATION "/keyRings/none", CLV_E_NOT_FOUND, NULL },
+	{ "version_import", WRAPPED, CLV_OK, WRAPPED "/cryptoKeyVersions/3" },
+	{ "version_import", TOKEN, CLV_E_UNIMPLEMENTED, NULL },
+	{ "version_import", KEY("none"), CLV_E_NOT_FOUND, NULL },
 	{ "key_update", WRAPPED, CLV_OK, NULL },
 	{ "key_update", KEY("none"), CLV_E_NOT_FOUND, NULL },
 	{ "location_create", LOCATION, CLV_E_ALREADY_EXISTS, NULL },
@@ -248,7 +259,9 @@ static void play(struct home_world *w, size_t i, const char *owner)
 	bool change = strcmp(verb->permission, "cloudkms.cryptoKeyVersions.update") == 0 ||
 		      strcmp(verb->permission, "cloudkms.cryptoKeyVersions.destroy") == 0 ||
 		      strcmp(verb->permission, "cloudkms.cryptoKeyVersions.restore") == 0;
-	size_t questions = strcmp(verb->name, "dek_rewrap") == 0 ? 2 : 1;
+	bool two =
+		strcmp(verb->name, "dek_rewrap") == 0 || strcmp(verb->name, "version_import") == 0;
+	size_t questions = two ? 2 : 1;
 	size_t before = count_entries(w);
 	clv_rc rc = verb->call(w, NULL, story[i].resource);
 	json_t *entry;

@@ -36,7 +36,8 @@ static int64_t stored(const struct home_world *w)
 
 static void names_of_the_wrong_kind_are_refused(struct home_world *w)
 {
-	static const char *const names[] = { PROJECT, LOCATION, RING, WRAPPED, VERSION(WRAPPED) };
+	static const char *const names[] = { PROJECT, LOCATION,         RING,
+					     WRAPPED, VERSION(WRAPPED), JOB("j") };
 	int64_t before = stored(w);
 
 	world_open(w);

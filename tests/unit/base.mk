@@ -18,6 +18,7 @@ test_programs += \
 	tests/unit/test_labels \
 	tests/unit/test_rotation \
 	tests/unit/test_clv1 \
+	tests/unit/test_import \
 	tests/unit/test_policy \
 	tests/unit/test_grant
 
@@ -63,6 +64,9 @@ tests_unit_test_rotation_LDADD = $(test_libs)
 tests_unit_test_clv1_SOURCES = tests/unit/test_clv1.c tests/unit/base_check.h
 tests_unit_test_clv1_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_clv1_LDADD = $(test_libs)
+tests_unit_test_import_SOURCES = tests/unit/test_import.c tests/unit/base_check.h
+tests_unit_test_import_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_import_LDADD = $(test_libs)
 tests_unit_test_policy_SOURCES = tests/unit/test_policy.c tests/unit/base_check.h
 tests_unit_test_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_policy_LDADD = $(test_libs)

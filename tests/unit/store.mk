@@ -7,6 +7,7 @@ store_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_TEST_SRCDIR='"$(abs_srcdi
 test_programs += \
 	tests/unit/test_audit \
 	tests/unit/test_store_change \
+	tests/unit/test_store_import \
 	tests/unit/test_store_life \
 	tests/unit/test_store_open \
 	tests/unit/test_store_rotate \
@@ -19,6 +20,10 @@ tests_unit_test_audit_LDADD = $(test_libs)
 tests_unit_test_store_change_SOURCES = tests/unit/test_store_change.c $(store_world)
 tests_unit_test_store_change_CPPFLAGS = $(store_cppflags)
 tests_unit_test_store_change_LDADD = $(test_libs)
+
+tests_unit_test_store_import_SOURCES = tests/unit/test_store_import.c $(store_world)
+tests_unit_test_store_import_CPPFLAGS = $(store_cppflags)
+tests_unit_test_store_import_LDADD = $(test_libs)
 
 tests_unit_test_store_life_SOURCES = tests/unit/test_store_life.c $(store_world)
 tests_unit_test_store_life_CPPFLAGS = $(store_cppflags)

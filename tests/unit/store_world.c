@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tests/unit/store_world.h"
 
@@ -142,6 +143,36 @@ void world_sql(struct world *w, const char *sql)
 	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
 		fail_msg("%s: %s", sql, text);
 	sqlite3_close(db);
+}
+
+/* How often the bytes stand in the file as it is on the disk; 0 when there is no such file. */
+static unsigned times_in(const char *path, const uint8_t *bytes, size_t len)
+{
+	FILE *file = fopen(path, "rb");
+	uint8_t *all = NULL;
+	unsigned times = 0;
+	struct stat st;
+
+	if (file == NULL)
+		return 0;
+	assert_int_equal(fstat(fileno(file), &st), 0);
+	all = malloc((size_t) st.st_size + 1);
+	assert_non_null(all);
+	assert_int_equal(fread(all, 1, (size_t) st.st_size, file), st.st_size);
+	for (const uint8_t *at = all, *end = all + st.st_size;
+	     (at = memmem(at, (size_t) (end - at), bytes, len)) != NULL; at++)
+		times++;
+	free(all);
+	fclose(file);
+	return times;
+}
+
+unsigned world_times(const struct world *w, const uint8_t *bytes, size_t len)
+{
+	char wal[128];
+
+	snprintf(wal, sizeof wal, "%s-wal", w->path);
+	return times_in(w->path, bytes, len) + times_in(wal, bytes, len);
 }
 
 struct store *world_connect(struct world *w)

@@ -47,6 +47,9 @@ struct store_intent some_intent(const char *location, const char *id);
 int64_t world_count(struct world *w, const char *sql);
 void world_sql(struct world *w, const char *sql);
 
+/* How often the bytes stand in the catalogue's file and its log, as they are on the disk. */
+unsigned world_times(const struct world *w, const uint8_t *bytes, size_t len);
+
 /* The key projects/demo/locations/dc-milan/keyRings/r/cryptoKeys/ID with version 1. */
 void add_key(struct world *w, const char *id, enum clv_residency residency, unsigned seed);
 #define KEY_NAME(id) "projects/demo/locations/dc-milan/keyRings/r/cryptoKeys/" id

@@ -27,7 +27,7 @@ static void prints(const char *format_text, const char *json, const char *expect
 	assert_non_null(to);
 	assert_int_equal(kms_format_parse(format_text, &format, &err), CLV_OK);
 	assert_int_equal(format.form, KMS_FORM_VALUE);
-	kms_print_values(to, doc, &format);
+	kms_print_values(to, doc, &format, true);
 	fclose(to);
 	assert_string_equal(text, expected);
 	free(text);
@@ -66,8 +66,9 @@ static void ends_of_lines_are_kept_where_nothing_else_is(void **state)
 	prints("value(pem)", "{\"pem\":\"\\u001b[2J\\t\"}", "?[2J?\n");
 }
 
-static void formats_are_text_json_and_value(void **state)
+static void formats_are_text_json_and_those_with_fields(void **state)
 {
+	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
 	struct kms_format format;
 	struct clv_err err;
 
@@ -76,6 +77,11 @@ static void formats_are_text_json_and_value(void **state)
 	assert_int_equal(format.form, KMS_FORM_TEXT);
 	assert_int_equal(kms_format_parse("json", &format, &err), CLV_OK);
 	assert_int_equal(format.form, KMS_FORM_JSON);
+	assert_int_equal(kms_format_parse("table(a,b.c.basename())", &format, &err), CLV_OK);
+	assert_int_equal(format.form, KMS_FORM_TABLE);
+	assert_int_equal(kms_format_fields(&format, fields), 2);
+	assert_string_equal(fields[1].name, "b.c");
+	assert_true(fields[1].last_part && !fields[0].last_part);
 }
 
 static void other_formats_are_refused(void **state)
@@ -99,6 +105,11 @@ static void other_formats_are_refused(void **state)
 		"value(name.basename(1))",
 		"value(name.basename().basename())",
 		"value(name:label=X)",
+		"table",
+		"table()",
+		"table(name",
+		"text ",
+		"value(a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a)",
 	};
 	struct kms_format format = { KMS_FORM_JSON, NULL };
 	struct clv_err err;
@@ -172,7 +183,7 @@ int main(void)
 		cmocka_unit_test(a_record_is_a_line),
 		cmocka_unit_test(a_list_is_a_line_for_each_item),
 		cmocka_unit_test(ends_of_lines_are_kept_where_nothing_else_is),
-		cmocka_unit_test(formats_are_text_json_and_value),
+		cmocka_unit_test(formats_are_text_json_and_those_with_fields),
 		cmocka_unit_test(other_formats_are_refused),
 		cmocka_unit_test(order_is_by_the_first_field_first),
 		cmocka_unit_test(equals_stay_and_items_without_the_field_come_first),

@@ -14,6 +14,7 @@
 
 #define R "projects/p1/locations/l1/keyRings/r1"
 #define K R "/cryptoKeys/k1"
+#define J R "/importJobs/j1"
 #define WORDS_MAX 24
 
 /* What a line means: its name, or why it has none. */
@@ -99,6 +100,52 @@ static void encrypt_may_name_a_version(void **state)
 	      K "/cryptoKeyVersions/2");
 }
 
+static void import_jobs_are_beside_the_keys_of_a_ring(void **state)
+{
+	means(*state, "import-jobs describe j1 --keyring r1 --location l1 --project p1", J);
+	means(*state, "import-jobs describe " J, J);
+	means(*state, "import-jobs list --keyring " R, R);
+	means(*state,
+	      "keys versions import --import-job j1 --algorithm a --wrapped-key-file f --key " K,
+	      K);
+	means(*state,
+	      "keys versions import --import-job j1 --algorithm a --wrapped-key-file f --version 3 "
+	      "--key " K,
+	      K "/cryptoKeyVersions/3");
+}
+
+static void import_job_of_an_import_is_an_id_or_a_full_name_of_the_same_ring(void **state)
+{
+	static const struct {
+		const char *text, *says; /* NULL: it is J */
+	} rows[] = {
+		{ "j1", NULL },
+		{ J, NULL },
+		{ "//cloudkms.googleapis.com/" J, NULL },
+		{ "projects/p1/locations/l1/keyRings/r2/importJobs/j1",
+		  "two key rings: r1 and r2" },
+		{ "projects/p1/locations/l2/keyRings/r1/importJobs/j1",
+		  "two locations: l1 and l2" },
+		{ "j.1", "\"j.1\" is not an import job id" },
+		{ K, "names a key, not an import job" },
+	};
+	struct kms_args args = { .tables = &kmsctl_tables };
+	struct clv_name key;
+	struct clv_err err;
+
+	(void) state;
+	assert_int_equal(clv_name_parse(K, &key, &err), CLV_OK);
+	for (size_t i = 0; i < KMS_ARRAY_LEN(rows); i++) {
+		char full[CLV_NAME_MAX] = "untouched";
+		clv_rc rc = kms_import_job_of(&args, &key, rows[i].text, full, &err);
+
+		assert_int_equal(rc, rows[i].says == NULL ? CLV_OK : CLV_E_INVALID_ARGUMENT);
+		assert_string_equal(full, rows[i].says == NULL ? J : "untouched");
+		if (rows[i].says != NULL && strstr(err.text, rows[i].says) == NULL)
+			fail_msg("%s: %s", rows[i].text, err.text);
+	}
+}
+
 static void the_project_is_asked_for_on_the_line_first(void **state)
 {
 	setenv("CLAVIGER_PROJECT", "from-env", 1);
@@ -123,6 +170,9 @@ static void contradictions_and_gaps_are_usage_errors(void **state)
 		{ "keys describe k1", "missing: --location, --keyring" },
 		{ "keys describe k1 --location l1", "missing: --keyring" },
 		{ "version disable 1", "missing: --location, --keyring, --key" },
+		{ "import-jobs describe j1", "missing: --location, --keyring" },
+		{ "import-jobs describe j1 --location l1", "missing: --keyring" },
+		{ "import-jobs describe " J " --keyring r2", "two key rings: r1 and r2" },
 		{ "version disable 0 --key " K, "a version is a number from 1, not `0`" },
 		{ "version disable 01 --key " K, "a version is a number" },
 		{ "version disable x --key " K, "a version is a number" },
@@ -191,6 +241,8 @@ int main(void)
 		TEST(ids_and_full_names_mean_the_same),
 		TEST(lists_are_named_by_their_parent),
 		TEST(encrypt_may_name_a_version),
+		TEST(import_jobs_are_beside_the_keys_of_a_ring),
+		TEST(import_job_of_an_import_is_an_id_or_a_full_name_of_the_same_ring),
 		TEST(the_project_is_asked_for_on_the_line_first),
 		TEST(contradictions_and_gaps_are_usage_errors),
 		TEST(malformed_ids_and_names_are_refused),

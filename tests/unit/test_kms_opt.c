@@ -196,10 +196,10 @@ static void usage_errors_say_what_is_wrong_and_where_help_is(void **state)
 		{ "kmsctl keys list --limit -3", "--limit takes a number from 1" },
 		{ "kmsctl keys list --limit 99999999999999999999", "--limit takes a number" },
 		{ "kmsctl keys list --limit 3x", "--limit takes a number" },
-		{ "kmsctl status --format xml", "--format: text, json or value(FIELD,...) is "
-						"wanted, not `xml`" },
-		{ "kmsctl status --format json|", "--format: text, json or value" },
-		{ "kmsctl status --format value(name", "--format: in value(FIELD,...) fields" },
+		{ "kmsctl status --format xml", "--format: text, json, value(FIELD,...) or "
+						"table(FIELD,...) is wanted, not `xml`" },
+		{ "kmsctl status --format json|", "--format: text, json, value" },
+		{ "kmsctl status --format value(name", "--format: fields like name" },
 		{ "kmsctl keys list --filter state=", "--filter: a value is missing at the end" },
 		{ "kmsctl keys list --sort-by ~", "--sort-by: fields like name" },
 		{ "kmsctl keys list --page-size 0", "--page-size takes a number from 1" },

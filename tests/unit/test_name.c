@@ -10,14 +10,23 @@
 #define R L "/keyRings/payments"
 #define K R "/cryptoKeys/Orders_2026-11"
 #define V K "/cryptoKeyVersions/12"
+#define J R "/importJobs/From_HSM-1"
 #define A9 "abcdefghi"
 #define A63 A9 A9 A9 A9 A9 A9 A9
 #define MAX_VERSION "9223372036854775807"
 
 static const char *const whole[] = {
 	[CLV_NAME_PROJECT] = P, [CLV_NAME_LOCATION] = L, [CLV_NAME_KEY_RING] = R,
-	[CLV_NAME_KEY] = K,     [CLV_NAME_VERSION] = V,
+	[CLV_NAME_KEY] = K,     [CLV_NAME_VERSION] = V,  [CLV_NAME_IMPORT_JOB] = J,
 };
+
+/* Has a name of this kind the part? An import job is beside the keys of its ring. */
+static bool has_part(unsigned kind, unsigned part)
+{
+	if (kind == CLV_NAME_IMPORT_JOB)
+		return part <= CLV_NAME_KEY_RING || part == CLV_NAME_IMPORT_JOB;
+	return part <= kind;
+}
 
 static void name_parse_takes_each_kind_apart(void **state)
 {
@@ -32,8 +41,10 @@ static void name_parse_takes_each_kind_apart(void **state)
 		assert_string_equal(name.project, "demo");
 		assert_string_equal(name.location, kind >= CLV_NAME_LOCATION ? "europe-west2" : "");
 		assert_string_equal(name.key_ring, kind >= CLV_NAME_KEY_RING ? "payments" : "");
-		assert_string_equal(name.key, kind >= CLV_NAME_KEY ? "Orders_2026-11" : "");
+		assert_string_equal(name.key, has_part(kind, CLV_NAME_KEY) ? "Orders_2026-11" : "");
 		assert_int_equal(name.version, kind == CLV_NAME_VERSION ? 12 : 0);
+		assert_string_equal(name.import_job,
+				    kind == CLV_NAME_IMPORT_JOB ? "From_HSM-1" : "");
 	}
 }
 
@@ -44,10 +55,14 @@ static void name_format_gives_back_what_was_parsed(void **state)
 	char buf[CLV_NAME_MAX];
 
 	(void) state;
-	check_ok(clv_name_parse(V, &name, &err));
-	for (unsigned kind = 0; kind < CLV_ARRAY_LEN(whole); kind++) {
-		assert_ptr_equal(clv_name_format(&name, kind, buf), buf);
-		assert_string_equal(buf, whole[kind]);
+	for (unsigned is = 0; is < CLV_ARRAY_LEN(whole); is++) {
+		check_ok(clv_name_parse(whole[is], &name, &err));
+		for (unsigned kind = 0; kind < CLV_ARRAY_LEN(whole); kind++) {
+			if (!has_part(is, kind))
+				continue;
+			assert_ptr_equal(clv_name_format(&name, kind, buf), buf);
+			assert_string_equal(buf, whole[kind]);
+		}
 	}
 }
 
@@ -106,6 +121,18 @@ static const struct {
 	{ K "/cryptoKeyVersions/18446744073709551617", "is not a key version id" },
 	{ V "/", "goes on behind the key version" },
 	{ V "/more/1", "goes on behind the key version" },
+	{ R "/importJob/j", "expected \"cryptoKeys\" in a resource name where it says" },
+	{ R "/importJobsx/j", "expected \"cryptoKeys\"" },
+	{ R "/importJobs", "\"\" is not an import job id" },
+	{ R "/importJobs/", "\"\" is not an import job id" },
+	{ R "/importJobs/a.b", "\"a.b\" is not an import job id: it must be [a-zA-Z0-9_-]{1,63}" },
+	{ R "/importJobs/" A63 "x", "is not an import job id" },
+	{ J "/", "goes on behind the import job: it must look like "
+		 "projects/P/locations/L/keyRings/R/importJobs/J" },
+	{ J "/cryptoKeyVersions/1", "goes on behind the import job" },
+	{ J "/cryptoKeys/k", "goes on behind the import job" },
+	{ K "/importJobs/j", "expected \"cryptoKeyVersions\"" },
+	{ L "/importJobs/j", "expected \"keyRings\"" },
 };
 
 static void name_parse_refuses_a_malformed_name_and_says_which_part(void **state)
@@ -174,6 +201,8 @@ static void name_parse_kind_says_what_it_got_and_what_it_wants(void **state)
 		      CLV_E_INVALID_ARGUMENT,
 		      "\"" P "\" names a project, not a key ring: it must look like "
 		      "projects/P/locations/L/keyRings/R");
+	check_refused(clv_name_parse_kind(K, CLV_NAME_IMPORT_JOB, &name, &err), &err,
+		      CLV_E_INVALID_ARGUMENT, "names a key, not an import job: it must look like ");
 	check_refused(clv_name_parse_kind("x", CLV_NAME_KEY, &name, &err), &err,
 		      CLV_E_INVALID_ARGUMENT, "expected \"projects\"");
 }
@@ -220,6 +249,11 @@ static const struct {
 	{ CLV_NAME_VERSION, "99999999999999999999", false },
 	{ CLV_NAME_VERSION, "0", false },
 	{ CLV_NAME_VERSION, "latest", false },
+	{ CLV_NAME_IMPORT_JOB, "From_HSM-1", true },
+	{ CLV_NAME_IMPORT_JOB, A63, true },
+	{ CLV_NAME_IMPORT_JOB, A63 "x", false },
+	{ CLV_NAME_IMPORT_JOB, "a/b", false },
+	{ CLV_NAME_IMPORT_JOB, "", false },
 };
 
 static void id_check_follows_the_rule_of_its_kind(void **state)
@@ -250,6 +284,7 @@ static void id_check_takes_only_the_characters_listed(void **state)
 		assert_int_equal(clv_id_check(CLV_NAME_LOCATION, id, &err) == CLV_OK, lower);
 		assert_int_equal(clv_id_check(CLV_NAME_KEY_RING, id, &err) == CLV_OK, word);
 		assert_int_equal(clv_id_check(CLV_NAME_KEY, id, &err) == CLV_OK, word);
+		assert_int_equal(clv_id_check(CLV_NAME_IMPORT_JOB, id, &err) == CLV_OK, word);
 	}
 }
 
@@ -260,8 +295,8 @@ static void id_check_refuses_nothing_and_a_kind_that_is_not_one(void **state)
 	(void) state;
 	check_refused(clv_id_check(CLV_NAME_KEY, NULL, &err), &err, CLV_E_INVALID_ARGUMENT,
 		      "(null) is not a key id");
-	check_refused(clv_id_check(CLV_NAME_VERSION + 1, "1", &err), &err, CLV_E_INVALID_ARGUMENT,
-		      "no name of kind 5");
+	check_refused(clv_id_check(CLV_NAME_IMPORT_JOB + 1, "1", &err), &err,
+		      CLV_E_INVALID_ARGUMENT, "no name of kind 6");
 }
 
 int main(void)

@@ -262,6 +262,7 @@ static clv_rc change_of_kind(struct world *w, unsigned kind)
 	const struct store_intent intent = some_intent("dc-milan", "j");
 	const struct store_version version = some_version(CLV_RESIDENCY_TOKEN, 2);
 	const struct store_key key = some_key(CLV_RESIDENCY_TOKEN);
+	const struct store_key named = { .pub.name = KEY_NAME("k") };
 	const struct clv_name name = name_of(KEY_NAME("k"));
 	uint64_t number;
 
@@ -285,6 +286,14 @@ static clv_rc change_of_kind(struct world *w, unsigned kind)
 		return store_key_set_primary(w->store, grant(), &key, 1, &w->err);
 	case 8:
 		return store_version_erase(w->store, grant(), &version, &w->err);
+	case 9:
+		return store_key_update(w->store, grant(), &key, &w->err);
+	case 10:
+		return store_key_rotate(w->store, grant(), &named, &version, NULL, &number,
+					&w->err);
+	case 11:
+		return store_count_reserve(w->store, grant(), 1, (struct store_count_ask){ 1, 9 },
+					   &number, &w->err);
 	default:
 		return store_intent_remove(w->store, grant(), "i", &w->err);
 	}
@@ -296,7 +305,7 @@ static void locked_catalogue_is_deadline_exceeded_within_the_wait(void **state)
 	struct store *other = world_connect(w);
 
 	assert_ok(w, store_exec(other, "BEGIN IMMEDIATE", &w->err));
-	for (unsigned kind = 0; kind <= 9; kind++) {
+	for (unsigned kind = 0; kind <= 12; kind++) {
 		int64_t started = clv_mono_ns();
 
 		assert_refused(w, change_of_kind(w, kind), CLV_E_DEADLINE_EXCEEDED,

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "tests/unit/store_world.h"
 
@@ -356,35 +355,10 @@ static void counts_tell_scheduled_from_destroyed(void **state)
 	assert_int_equal(counts.versions_destroyed, 1);
 }
 
-/* How often the bytes stand in the file as it is on the disk; 0 when there is no such file. */
-static unsigned times_in(const char *path, const uint8_t *bytes, size_t len)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *all = NULL;
-	unsigned times = 0;
-	struct stat st;
-
-	if (file == NULL)
-		return 0;
-	assert_int_equal(fstat(fileno(file), &st), 0);
-	all = malloc((size_t) st.st_size + 1);
-	assert_non_null(all);
-	assert_int_equal(fread(all, 1, (size_t) st.st_size, file), st.st_size);
-	for (const uint8_t *at = all, *end = all + st.st_size;
-	     (at = memmem(at, (size_t) (end - at), bytes, len)) != NULL; at++)
-		times++;
-	free(all);
-	fclose(file);
-	return times;
-}
-
 /* Part of the blob, since pages may have been cut in pieces. */
 static unsigned times_in_files(struct world *w, const struct store_version *version)
 {
-	char wal[128];
-
-	snprintf(wal, sizeof wal, "%s-wal", w->path);
-	return times_in(w->path, version->blob + 16, 24) + times_in(wal, version->blob + 16, 24);
+	return world_times(w, version->blob + 16, 24);
 }
 
 static void bytes_of_an_erased_version_are_out_of_the_file_and_its_log(void **state)
@@ -403,8 +377,8 @@ static void bytes_of_an_erased_version_are_out_of_the_file_and_its_log(void **st
 	assert_int_equal(times_in_files(w, &first), 0);
 	assert_true(times_in_files(w, &second) > 0);
 	world_close(w);
-	assert_int_equal(times_in(w->path, first.blob, first.blob_len), 0);
-	assert_int_equal(times_in(w->path, second.blob, second.blob_len), 1);
+	assert_int_equal(world_times(w, first.blob, first.blob_len), 0);
+	assert_int_equal(world_times(w, second.blob, second.blob_len), 1);
 }
 
 /* Rows that grow and shrink make SQLite move them between pages. No copy may stay on the way. */

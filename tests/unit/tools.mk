@@ -8,7 +8,8 @@ test_programs += \
 	tests/unit/test_kms_format \
 	tests/unit/test_kms_names \
 	tests/unit/test_kms_opt \
-	tests/unit/test_kms_out
+	tests/unit/test_kms_out \
+	tests/unit/test_kms_spool
 kms_test_libs = tools/libkmsctl.la tools/libkmscommon.la $(test_libs)
 kms_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 
@@ -26,4 +27,6 @@ tests_unit_test_kms_opt_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_opt_LDADD = $(kms_test_libs)
 tests_unit_test_kms_out_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_out_LDADD = $(kms_test_libs)
+tests_unit_test_kms_spool_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_spool_LDADD = $(kms_test_libs)
 endif

@@ -88,9 +88,11 @@ static void print_values(FILE *to, const struct kms_opt *opt)
 	if (opt->type != KMS_CHOICE && opt->type != KMS_FORMAT)
 		return;
 	fprintf(to, "\t--%s) COMPREPLY=($(compgen -W \"", opt->name);
-	/* "value(FIELD,...)" is offered up to its parenthesis, which the shell would not take. */
-	for (const char *at = opt->value; *at != '\0' && *at != '('; at++)
-		fputc(*at == '|' ? ' ' : *at, to);
+	/* Of "value(FIELD,...)" the word is offered, since the shell would not take parentheses. */
+	for (const char *at = opt->value; *at != '\0'; at += strcspn(at, "|")) {
+		at += *at == '|';
+		fprintf(to, "%.*s ", (int) strcspn(at, "|("), at);
+	}
 	fputs("\" -- \"$2\")) ;;\n", to);
 }
 

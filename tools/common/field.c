@@ -32,7 +32,7 @@ size_t kms_field_span(const char *text)
 
 const json_t *kms_field_of(const json_t *item, const char *name)
 {
-	char key[128];
+	char key[KMS_FIELD_MAX];
 
 	while (item != NULL && *name != '\0') {
 		size_t len = strcspn(name, ".");
@@ -76,12 +76,20 @@ static bool as_number(const char *text, double *ret)
 	return true;
 }
 
+/* Most texts are neither times nor durations, and what parses them says at length why not. */
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* A date alone is its first moment. */
 static bool as_time(const char *text, int64_t *ret)
 {
 	char whole[CLV_TIME_TEXT_MAX];
 	struct clv_err err;
 
+	if (!is_digit(text[0]) || strcspn(text, "-") != 4)
+		return false;
 	if (strspn(text, "0123456789-") == 10 && text[10] == '\0') {
 		snprintf(whole, sizeof whole, "%sT00:00:00Z", text);
 		text = whole;
@@ -93,7 +101,7 @@ static bool as_duration(const char *text, int64_t *ret)
 {
 	struct clv_err err;
 
-	return clv_duration_parse(text, ret, &err) == CLV_OK;
+	return is_digit(text[0]) && clv_duration_parse(text, ret, &err) == CLV_OK;
 }
 
 static int fold(unsigned char c)
@@ -153,6 +161,47 @@ clv_rc kms_sort_check(const char *text, struct clv_err *err)
 		text);
 }
 
+bool kms_sort_has(const char *text, const char *key)
+{
+	size_t key_len = strlen(key), len;
+	const char *at = text;
+	bool falling;
+
+	while ((len = field_here(&at, &falling)) != 0) {
+		if (len >= key_len && strncmp(at, key, key_len) == 0 &&
+		    (len == key_len || at[key_len] == '.'))
+			return true;
+		at += len;
+		at += *at == ',';
+	}
+	return false;
+}
+
+static bool any_has(const json_t *list, const char *field)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		if (kms_field_of(json_array_get(list, i), field) != NULL)
+			return true;
+	}
+	return false;
+}
+
+bool kms_sort_unseen(const json_t *list, const char *text, char field[KMS_FIELD_MAX])
+{
+	const char *at = text;
+	bool falling;
+	size_t len;
+
+	while ((len = field_here(&at, &falling)) != 0) {
+		snprintf(field, KMS_FIELD_MAX, "%.*s", (int) len, at);
+		if (!any_has(list, field))
+			return true;
+		at += len;
+		at += *at == ',';
+	}
+	return false;
+}
+
 /* An item, and where it was. */
 struct place {
 	json_t *item; /* borrowed */
@@ -174,7 +223,7 @@ static int compare_places(const void *p, const void *q, void *order)
 {
 	const struct place *a = p, *b = q;
 	const char *at = order;
-	char field[128];
+	char field[KMS_FIELD_MAX];
 	bool falling;
 	size_t len;
 

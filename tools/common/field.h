@@ -12,6 +12,9 @@
 #include <claviger/err.h>
 #include <jansson.h>
 
+/* Bytes of a field name, with the final NUL; nothing has a longer one. */
+#define KMS_FIELD_MAX 128
+
 /* Bytes of the field name that `text` begins with ("primary.state"), 0: it begins with none. */
 size_t kms_field_span(const char *text);
 
@@ -32,6 +35,12 @@ int kms_field_compare(const char *a, const char *b, bool fold_case);
 
 /* Whether `text` is a list FIELD[,~FIELD...]. Errors: CLV_E_INVALID_ARGUMENT. */
 CLV_MUST_USE clv_rc kms_sort_check(const char *text, struct clv_err *err);
+
+/* Whether one of the fields of a --sort-by is `key` or a part of it. */
+bool kms_sort_has(const char *text, const char *key);
+
+/* The first field of a --sort-by that no item of `list` has, written to `field`. false: none. */
+bool kms_sort_unseen(const json_t *list, const char *text, char field[KMS_FIELD_MAX]);
 
 /*
  * A new list of the items of `list` in the order that `text` asks for: first field first, "~" is

@@ -11,74 +11,94 @@
 
 /* ---- reading */
 
-/* One field of a projection. */
-struct projected {
-	const char *name; /* not ended by a NUL */
-	size_t len;
-	bool last_part; /* only what follows the last '/' */
-};
-
-/* Takes the field at *at, and the comma behind it. false: there is none, or it is none. */
-static bool next_projected(const char **at, struct projected *ret_field)
+/* The field at `*at`, blanks around it too. false: there is none, or it is none. */
+static bool read_field(const char **at, struct kms_format_field *ret_field)
 {
+	bool last_part = false;
 	size_t len;
 
 	*at += strspn(*at, " ");
 	len = kms_field_span(*at);
-	if (len == 0)
+	if (len == 0 || len >= KMS_FIELD_MAX)
 		return false;
 	/* The name of a transform looks like one more part of the field. */
-	*ret_field = (struct projected){ .name = *at, .len = len };
-	*at += len;
-	if (strncmp(*at, "()", 2) == 0) {
-		const char *dot = *at + 2 - strlen(BASENAME);
+	if (strncmp(*at + len, "()", 2) == 0) {
+		const size_t tail = strlen(BASENAME);
 
-		if (len < strlen(BASENAME) - 1 || strncmp(dot, BASENAME, strlen(BASENAME)) != 0)
+		len += 2;
+		if (len <= tail || strncmp(*at + len - tail, BASENAME, tail) != 0)
 			return false;
-		ret_field->last_part = true;
-		ret_field->len -= strlen(BASENAME) - 2;
-		*at += 2;
+		last_part = true;
+		len -= tail;
 	}
+	snprintf(ret_field->name, sizeof ret_field->name, "%.*s", (int) len, *at);
+	ret_field->last_part = last_part;
+	*at += len + (last_part ? strlen(BASENAME) : 0);
 	*at += strspn(*at, " ");
-	if (**at == ',') {
-		++*at;
-		return **at != ')';
-	}
-	return **at == ')';
+	return true;
 }
 
 static clv_rc check_fields(const char *text, const char *fields, struct clv_err *err)
 {
-	struct projected field;
+	struct kms_format_field field;
 	const char *at = fields;
+	size_t n = 0;
 
-	do {
-		if (!next_projected(&at, &field))
-			return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-					"in value(FIELD,...) fields like name, primary.state or "
-					"name.basename() are wanted, not `%.60s`",
-					text);
-	} while (*at != ')');
-	if (at[1] != '\0')
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "`%.60s` goes on behind the )", text);
-	return CLV_OK;
+	while (read_field(&at, &field) && ++n <= KMS_FORMAT_FIELDS_MAX) {
+		if (at[0] == ')' && at[1] == '\0')
+			return CLV_OK;
+		if (*at++ != ',')
+			break;
+	}
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"fields like name, primary.state or name.basename() are wanted, with "
+			"commas between them and at most %d, not `%.60s`",
+			KMS_FORMAT_FIELDS_MAX, text);
 }
 
 clv_rc kms_format_parse(const char *text, struct kms_format *ret_format, struct clv_err *err)
 {
-	struct kms_format format = { KMS_FORM_TEXT, NULL };
+	static const struct {
+		const char *begins;
+		enum kms_form form;
+		bool fields;
+	} forms[] = {
+		{ "text", KMS_FORM_TEXT, false },
+		{ "json", KMS_FORM_JSON, false },
+		{ "value(", KMS_FORM_VALUE, true },
+		{ "table(", KMS_FORM_TABLE, true },
+	};
 
-	if (strcmp(text, "json") == 0) {
-		format.form = KMS_FORM_JSON;
-	} else if (strncmp(text, "value(", 6) == 0) {
-		format = (struct kms_format){ KMS_FORM_VALUE, text + 6 };
-		CLV_TRY(check_fields(text, format.fields, err));
-	} else if (strcmp(text, "text") != 0) {
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"text, json or value(FIELD,...) is wanted, not `%.40s`", text);
+	for (size_t i = 0; i < KMS_ARRAY_LEN(forms); i++) {
+		size_t len = strlen(forms[i].begins);
+
+		if (strncmp(text, forms[i].begins, len) != 0)
+			continue;
+		if (forms[i].fields)
+			CLV_TRY(check_fields(text, text + len, err));
+		else if (text[len] != '\0')
+			break;
+		*ret_format =
+			(struct kms_format){ forms[i].form, forms[i].fields ? text + len : NULL };
+		return CLV_OK;
 	}
-	*ret_format = format;
-	return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"text, json, value(FIELD,...) or table(FIELD,...) is wanted, not `%.40s`",
+			text);
+}
+
+size_t kms_format_fields(const struct kms_format *format,
+			 struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX])
+{
+	const char *at = format->fields;
+	size_t n = 0;
+
+	while (n < KMS_FORMAT_FIELDS_MAX && read_field(&at, &fields[n])) {
+		n++;
+		if (*at++ == ')')
+			break;
+	}
+	return n;
 }
 
 /* ---- printing */
@@ -124,29 +144,26 @@ static void print_value(FILE *to, const json_t *value, bool last_part, bool line
 	}
 }
 
-static void print_item(FILE *to, const json_t *item, const char *fields, bool alone)
+static void print_item(FILE *to, const json_t *item, const struct kms_format_field *fields,
+		       size_t n, bool alone)
 {
-	const char *at = fields;
-	struct projected field;
-	char name[128];
-
-	while (next_projected(&at, &field)) {
-		bool only = alone && *at == ')' && strchr(fields, ',') == NULL;
-
-		snprintf(name, sizeof name, "%.*s", (int) field.len, field.name);
-		print_value(to, kms_field_of(item, name), field.last_part, only);
-		fputc(*at == ')' ? '\n' : '\t', to);
-		if (*at == ')')
-			break;
+	for (size_t i = 0; i < n; i++) {
+		fputs(i > 0 ? "\t" : "", to);
+		print_value(to, kms_field_of(item, fields[i].name), fields[i].last_part,
+			    alone && n == 1);
 	}
+	fputc('\n', to);
 }
 
-void kms_print_values(FILE *to, const json_t *doc, const struct kms_format *format)
+void kms_print_values(FILE *to, const json_t *doc, const struct kms_format *format, bool alone)
 {
+	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
+	size_t n = kms_format_fields(format, fields);
+
 	if (!json_is_array(doc)) {
-		print_item(to, doc, format->fields, true);
+		print_item(to, doc, fields, n, alone);
 		return;
 	}
 	for (size_t i = 0; i < json_array_size(doc); i++)
-		print_item(to, json_array_get(doc, i), format->fields, false);
+		print_item(to, json_array_get(doc, i), fields, n, false);
 }

@@ -29,6 +29,7 @@ void kms_out_done(struct kms_out *out)
 	json_decref(out->doc);
 	json_decref(out->warnings);
 	free(out->text);
+	kms_spool_done(&out->spool);
 	*out = (struct kms_out){ 0 };
 }
 
@@ -37,6 +38,8 @@ void kms_out_done(struct kms_out *out)
 clv_rc kms_out_record_with(struct kms_out *out, json_t *doc, const char *field,
 			   const struct kms_column *columns, struct clv_err *err)
 {
+	if (out->format.form == KMS_FORM_TABLE && json_is_object(doc))
+		doc = json_pack("[o]", doc); /* a table of one line */
 	if (doc == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
 	json_decref(out->doc);
@@ -57,9 +60,61 @@ clv_rc kms_out_list(struct kms_out *out, json_t *doc, const struct kms_column *c
 	return kms_out_record_with(out, doc, NULL, columns, err);
 }
 
-clv_rc kms_out_names(struct kms_out *out, json_t *doc, struct clv_err *err)
+void kms_out_stream(struct kms_out *out)
 {
-	return kms_out_record_with(out, doc, NULL, NULL, err);
+	out->streamed = true;
+}
+
+/* As json_dumpf() would print it in its list. */
+static clv_rc print_json_item(FILE *to, const json_t *item, bool first, struct clv_err *err)
+{
+	KMS_AUTO(kms_free)
+	void *dump = json_dumps(item, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	const char *at = dump;
+
+	if (dump == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
+	fputs(first ? "[" : ",", to);
+	while (*at != '\0') {
+		size_t len = strcspn(at, "\n"); /* those inside strings are escaped */
+
+		fprintf(to, "\n  %.*s", (int) len, at);
+		at += len;
+		at += *at == '\n';
+	}
+	return CLV_OK;
+}
+
+static clv_rc print_item(FILE *to, const struct kms_out *out, const json_t *item,
+			 struct clv_err *err)
+{
+	if (out->json)
+		return print_json_item(to, item, out->n_items == 0, err);
+	if (out->format.form == KMS_FORM_VALUE) {
+		kms_print_values(to, item, &out->format, false);
+	} else {
+		kms_show(to, json_string_value(item));
+		fputc('\n', to);
+	}
+	return CLV_OK;
+}
+
+clv_rc kms_out_item(struct kms_out *out, const json_t *item, struct clv_err *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+	clv_rc rc = CLV_OK;
+
+	if (to != NULL)
+		rc = print_item(to, out, item, err);
+	if (to == NULL || fclose(to) != 0)
+		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
+	if (rc == CLV_OK)
+		rc = kms_spool_add(&out->spool, text, len, err);
+	free(text);
+	out->n_items++;
+	return rc;
 }
 
 clv_rc kms_out_made(struct kms_out *out, json_t *doc, struct clv_err *err)
@@ -164,23 +219,10 @@ static void print_json(struct kms_out *out)
 	fputc('\n', stdout);
 }
 
-/* Items of a list that are no records. */
-static void print_lines(const json_t *list)
-{
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		kms_show(stdout, json_string_value(json_array_get(list, i)));
-		fputc('\n', stdout);
-	}
-}
-
 static void print_text(const struct kms_out *out)
 {
 	const json_t *list = out->doc;
 
-	if (out->columns == NULL && json_is_array(list)) {
-		print_lines(list);
-		return;
-	}
 	if (out->columns == NULL || out->table_field != NULL)
 		kms_print_record(stdout, out->doc, out->table_field);
 	if (out->columns == NULL)
@@ -195,21 +237,90 @@ static void print_text(const struct kms_out *out)
 	kms_print_table(stdout, list, out->columns, kms_screen_of_stdout());
 }
 
+/* "CREATE_TIME" for "a.createTime", as gcloud titles it. */
+static void title_of(const char *field, char title[2 * KMS_FIELD_MAX])
+{
+	const char *dot = strrchr(field, '.');
+	size_t used = 0;
+
+	for (const char *at = dot != NULL ? dot + 1 : field; *at != '\0'; at++) {
+		bool upper = *at >= 'A' && *at <= 'Z';
+
+		if (upper && used > 0)
+			title[used++] = '_';
+		title[used++] = (char) (*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+	}
+	title[used] = '\0';
+}
+
+static void print_asked_table(const struct kms_out *out)
+{
+	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
+	char titles[KMS_FORMAT_FIELDS_MAX][2 * KMS_FIELD_MAX];
+	struct kms_column columns[KMS_FORMAT_FIELDS_MAX + 1] = { 0 };
+	size_t n = kms_format_fields(&out->format, fields);
+
+	for (size_t i = 0; i < n; i++) {
+		title_of(fields[i].name, titles[i]);
+		columns[i] = (struct kms_column){ titles[i], fields[i].name, fields[i].last_part };
+	}
+	kms_print_table(stdout, out->doc, columns, kms_screen_of_stdout());
+}
+
+static clv_rc print_stream(struct kms_out *out, struct clv_err *err)
+{
+	CLV_TRY(kms_spool_copy(&out->spool, stdout, err));
+	if (out->json)
+		fputs(out->n_items == 0 ? "[]\n" : "\n]\n", stdout);
+	else if (out->n_items == 0)
+		kms_out_note(out, "Listed 0 items.");
+	return CLV_OK;
+}
+
+static void print_doc(struct kms_out *out)
+{
+	switch (out->format.form) {
+	case KMS_FORM_TEXT:
+		print_text(out);
+		break;
+	case KMS_FORM_JSON:
+		print_json(out);
+		break;
+	case KMS_FORM_VALUE:
+		kms_print_values(stdout, out->doc, &out->format, true);
+		break;
+	case KMS_FORM_TABLE:
+		print_asked_table(out);
+		break;
+	}
+}
+
+/* In JSON mode, those that the result has no place for. */
+static void print_warnings(const struct kms_out *out)
+{
+	KMS_AUTO(kms_json_free) json_t *doc = NULL;
+
+	if (out->warnings == NULL || json_is_object(out->doc))
+		return;
+	doc = json_pack("{sO}", "warnings", out->warnings);
+	json_dumpf(doc, stderr, JSON_COMPACT);
+	fputc('\n', stderr);
+}
+
 clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
 {
 	errno = 0; /* a long text fails while it is printed, not when it is flushed */
 	if (out->text != NULL)
 		fputs(out->text, stdout);
-	else if (out->doc != NULL && out->json)
-		print_json(out);
-	else if (out->doc != NULL && out->format.form == KMS_FORM_VALUE)
-		kms_print_values(stdout, out->doc, &out->format);
+	else if (out->streamed)
+		CLV_TRY(print_stream(out, err));
 	else if (out->doc != NULL)
-		print_text(out);
+		print_doc(out);
 	CLV_TRY(flush(err));
 	/* A file server may find out only now that the disk is full. */
 	if (fclose(stdout) != 0)
 		return stdout_failed(errno, err);
+	print_warnings(out);
 	return CLV_OK;
 }
 

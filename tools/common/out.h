@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "tools/common/format.h"
+#include "tools/common/spool.h"
 
 /* A column of a table: where in the item its cell is. */
 struct kms_column {
@@ -33,6 +34,9 @@ struct kms_out {
 	const struct kms_column *columns; /* of the table; NULL: no table */
 	char *text;                       /* owned; printed as it is, instead of doc */
 	json_t *warnings;                 /* owned; JSON mode adds them to doc */
+	bool streamed;                    /* instead of doc there are items in the spool */
+	size_t n_items;
+	struct kms_spool spool;
 };
 
 /* What the format has is borrowed until kms_out_done(). */
@@ -50,8 +54,14 @@ CLV_MUST_USE clv_rc kms_out_list(struct kms_out *out, json_t *doc, const struct 
 CLV_MUST_USE clv_rc kms_out_record_with(struct kms_out *out, json_t *doc, const char *field,
 					const struct kms_column *columns, struct clv_err *err);
 
-/* A list of texts, one a line. As kms_out_list(). */
-CLV_MUST_USE clv_rc kms_out_names(struct kms_out *out, json_t *doc, struct clv_err *err);
+/*
+ * A list that is no table, item by item, so that it may be of any length: kms_out_stream() once,
+ * also when nothing follows, then kms_out_item() for each. Items are records, or in text and JSON
+ * also texts. Nothing is printed before kms_out_finish().
+ * Errors: CLV_E_RESOURCE_EXHAUSTED, CLV_E_UNAVAILABLE: see kms_spool_add().
+ */
+void kms_out_stream(struct kms_out *out);
+CLV_MUST_USE clv_rc kms_out_item(struct kms_out *out, const json_t *item, struct clv_err *err);
 
 /* What was made or switched: nothing on standard output in text (see notes), else `doc`. */
 CLV_MUST_USE clv_rc kms_out_made(struct kms_out *out, json_t *doc, struct clv_err *err);
@@ -62,7 +72,10 @@ void kms_out_text(struct kms_out *out, char *text);
 /* A short confirmation on standard error; silent in JSON mode and when quiet. */
 void kms_out_note(const struct kms_out *out, const char *fmt, ...) CLV_PRINTF(2, 3);
 
-/* A warning: on standard error, in JSON mode as a member "warnings" of the result. */
+/*
+ * A warning: on standard error. In JSON mode a member "warnings" of the result, or where the
+ * result is not one record, of an object on standard error.
+ */
 void kms_out_warn(struct kms_out *out, const char *fmt, ...) CLV_PRINTF(2, 3);
 
 /* One line to standard output, at once. Errors: as kms_out_finish(). */

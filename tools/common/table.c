@@ -6,7 +6,7 @@
 #include "tools/common/field.h"
 #include "tools/common/out.h"
 
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX KMS_FORMAT_FIELDS_MAX /* of our own tables too */
 #define CELL_MAX 512  /* bytes of one cell, with the final NUL; names have 352 */
 #define WIDTH_LEAST 5 /* a column is never cut below this */
 #define GAP 2         /* blanks between columns */

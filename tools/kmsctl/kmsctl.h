@@ -34,6 +34,7 @@ extern const struct kms_tables kmsctl_tables;
 	X(keyring)                                                                                 \
 	X(key)                                                                                     \
 	X(version)                                                                                 \
+	X(import_job)                                                                              \
 	X(encrypt)                                                                                 \
 	X(decrypt)                                                                                 \
 	X(asymmetric_sign)                                                                         \
@@ -126,6 +127,11 @@ CLV_MUST_USE clv_rc kms_location_of(const struct kms_args *args, const char *pro
 				    const char *text, char ret_full[CLV_NAME_MAX],
 				    struct clv_err *err);
 
+/* The import job that `text`, an id or a full name, means beside this key or version. */
+CLV_MUST_USE clv_rc kms_import_job_of(const struct kms_args *args, const struct clv_name *key,
+				      const char *text, char ret_full[CLV_NAME_MAX],
+				      struct clv_err *err);
+
 /* --project, else CLAVIGER_PROJECT, else NULL. */
 const char *kms_project_asked(const struct kms_args *args);
 
@@ -136,6 +142,7 @@ json_t *kms_record_key_ring(const void *ring);        /* struct clv_key_ring */
 json_t *kms_record_key(const void *key);              /* struct clv_key */
 json_t *kms_record_version(const void *version);      /* struct clv_version */
 json_t *kms_record_version_nist(const void *version); /* the same, with NIST's word for its state */
+json_t *kms_record_import_job(const void *job);       /* struct clv_import_job */
 json_t *kms_record_maintain(const struct clv_maintain_report *report);
 json_t *kms_record_token(const void *token); /* struct clv_token */
 json_t *kms_record_switch(const struct clv_switch_report *report);
@@ -190,6 +197,11 @@ struct kms_pager {
  */
 CLV_MUST_USE clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 			     const struct kms_column *columns, struct clv_err *err);
+
+/* ---- keys versions import (import.c) */
+
+/* The verb of that name. */
+CLV_MUST_USE clv_rc kms_version_import(struct kms_run *run, struct clv_err *err);
 
 /* ---- decrypt --every (every.c) */
 

@@ -45,6 +45,7 @@ static clv_rc merge(const struct kms_args *args, struct clv_name *into, const st
 	CLV_TRY(put(args, "location", into->location, from->location, err));
 	CLV_TRY(put(args, "key ring", into->key_ring, from->key_ring, err));
 	CLV_TRY(put(args, "key", into->key, from->key, err));
+	CLV_TRY(put(args, "import job", into->import_job, from->import_job, err));
 	if (from->version != 0 && into->version != 0 && from->version != into->version)
 		return kms_usage(args, err, "two versions: %ju and %ju", (uintmax_t) into->version,
 				 (uintmax_t) from->version);
@@ -77,10 +78,9 @@ static clv_rc read_id(const struct kms_args *args, enum clv_name_kind kind, cons
 {
 	struct clv_name name = { .kind = kind };
 	char *const to[] = {
-		[CLV_NAME_PROJECT] = name.project,
-		[CLV_NAME_LOCATION] = name.location,
-		[CLV_NAME_KEY_RING] = name.key_ring,
-		[CLV_NAME_KEY] = name.key,
+		[CLV_NAME_PROJECT] = name.project,       [CLV_NAME_LOCATION] = name.location,
+		[CLV_NAME_KEY_RING] = name.key_ring,     [CLV_NAME_KEY] = name.key,
+		[CLV_NAME_IMPORT_JOB] = name.import_job,
 	};
 
 	if (kind == CLV_NAME_VERSION) {
@@ -132,9 +132,17 @@ static bool has_part(const struct clv_name *name, enum clv_name_kind kind)
 		[CLV_NAME_LOCATION] = name->location,
 		[CLV_NAME_KEY_RING] = name->key_ring,
 		[CLV_NAME_KEY] = name->key,
+		[CLV_NAME_IMPORT_JOB] = name->import_job,
 	};
 
 	return kind == CLV_NAME_VERSION ? name->version != 0 : ids[kind][0] != '\0';
+}
+
+/* Is the part above things of this kind, or their own? Import jobs are beside the keys of a ring.
+ */
+static bool belongs(enum clv_name_kind kind, enum clv_name_kind part)
+{
+	return part <= (kind == CLV_NAME_IMPORT_JOB ? CLV_NAME_KEY_RING : kind);
 }
 
 static clv_rc check_whole(const struct kms_args *args, const struct clv_name *name,
@@ -142,7 +150,7 @@ static clv_rc check_whole(const struct kms_args *args, const struct clv_name *na
 {
 	char missing[80] = "";
 
-	for (size_t i = 0; i < KMS_ARRAY_LEN(parts) && parts[i].kind <= name->kind; i++) {
+	for (size_t i = 0; i < KMS_ARRAY_LEN(parts) && belongs(name->kind, parts[i].kind); i++) {
 		size_t used = strlen(missing);
 
 		if (!has_part(name, parts[i].kind))
@@ -204,5 +212,18 @@ clv_rc kms_location_of(const struct kms_args *args, const char *project, const c
 	CLV_TRY(read_part(args, CLV_NAME_LOCATION, text, &name, err));
 	CLV_TRY(read_part(args, CLV_NAME_PROJECT, project, &name, err));
 	clv_name_format(&name, CLV_NAME_LOCATION, ret_full);
+	return CLV_OK;
+}
+
+clv_rc kms_import_job_of(const struct kms_args *args, const struct clv_name *key, const char *text,
+			 char ret_full[CLV_NAME_MAX], struct clv_err *err)
+{
+	struct clv_name name = { .kind = CLV_NAME_KEY_RING };
+
+	memcpy(name.project, key->project, sizeof name.project);
+	memcpy(name.location, key->location, sizeof name.location);
+	memcpy(name.key_ring, key->key_ring, sizeof name.key_ring);
+	CLV_TRY(read_part(args, CLV_NAME_IMPORT_JOB, text, &name, err));
+	clv_name_format(&name, CLV_NAME_IMPORT_JOB, ret_full);
 	return CLV_OK;
 }

@@ -17,12 +17,17 @@ static clv_rc maintain(struct kms_run *run, struct clv_err *err)
 	kms_out_note(run->out, "Destroyed %" PRIu64 " %s, rotated %" PRIu64 " %s.",
 		     report.destroyed, report.destroyed == 1 ? "version" : "versions",
 		     report.rotated, report.rotated == 1 ? "key" : "keys");
+	if (report.import_jobs_expired > 0)
+		kms_out_note(run->out, "Erased the private %s of %" PRIu64 " expired import %s.",
+			     report.import_jobs_expired == 1 ? "key" : "keys",
+			     report.import_jobs_expired,
+			     report.import_jobs_expired == 1 ? "job" : "jobs");
 	return kms_out_made(run->out, kms_record_maintain(&report), err);
 }
 
 static const struct kms_verb maintain_verbs[] = {
 	{ NULL, maintain, NULL, NULL, KMS_NO_NAME, KMS_CHANGES,
-	  "do what is due: destroy versions, rotate keys" },
+	  "do what is due: end versions and import jobs, rotate keys" },
 	{ 0 },
 };
 

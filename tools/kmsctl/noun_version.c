@@ -234,6 +234,23 @@ static const struct kms_opt update_opts[] = {
 	OPT_END,
 };
 
+static const struct kms_opt import_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	OPT_KEY,
+	{ "import-job", 0, "IMPORT_JOB", KMS_TEXT, KMS_OPT_REQUIRED,
+	  "an active import job of the key ring" },
+	{ "algorithm", 0, "ALGORITHM", KMS_TEXT, KMS_OPT_REQUIRED,
+	  "of the key, as google-symmetric-encryption" },
+	{ "target-key-file", 0, "FILE", KMS_FILE, 0, "the key itself; it is wrapped here" },
+	{ "wrapped-key-file", 0, "FILE", KMS_FILE, 0,
+	  "or the key as it was wrapped for the import job" },
+	{ "public-key-file", 0, "FILE", KMS_FILE, 0,
+	  "with --target-key-file: the job's public key, as PEM" },
+	{ "version", 0, "N", KMS_TEXT, 0, "a destroyed version, to import the same key again" },
+	OPT_END,
+};
+
 static const struct kms_opt public_opts[] = {
 	OPT_LOCATION,
 	OPT_KEYRING,
@@ -262,6 +279,8 @@ static const struct kms_verb version_verbs[] = {
 	  "disable a version, and destroy it when its time has come" },
 	{ "restore", version_restore, switch_opts, "VERSION", CLV_NAME_VERSION, KMS_CHANGES,
 	  "take the order to destroy back; it is then disabled" },
+	{ "import", kms_version_import, import_opts, NULL, CLV_NAME_KEY, KMS_CHANGES,
+	  "make a version of a key that comes from elsewhere" },
 	{ 0 },
 };
 

@@ -109,6 +109,24 @@ json_t *kms_record_key(const void *p)
 	return rec;
 }
 
+/* Where a version came from, and whether the same key may come again. */
+static void put_import(json_t **rec, const struct clv_version *version)
+{
+	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+	struct clv_err ignored;
+	char job[CLV_NAME_MAX];
+
+	if (clv_name_parse(version->name, &name, &ignored) != CLV_OK)
+		return; /* the library wrote it */
+	name.kind = CLV_NAME_IMPORT_JOB;
+	memcpy(name.import_job, version->import_job, sizeof name.import_job);
+	kms_put_text(rec, "importJob", clv_name_format(&name, CLV_NAME_IMPORT_JOB, job));
+	kms_put_time(rec, "importTime", version->import_time);
+	kms_put(rec, "reimportEligible",
+		json_boolean(version->state == CLV_STATE_DESTROYED ||
+			     version->state == CLV_STATE_IMPORT_FAILED));
+}
+
 json_t *kms_record_version(const void *p)
 {
 	const struct clv_version *version = p;
@@ -122,7 +140,10 @@ json_t *kms_record_version(const void *p)
 	kms_put_text(&rec, "protectionLevel", clv_protection_name(version->protection));
 	kms_put_text(&rec, "algorithm", clv_algorithm_name(version->algorithm));
 	kms_put_time(&rec, "createTime", version->create_time);
-	kms_put_time(&rec, "generateTime", version->generate_time);
+	if (version->generate_time != 0)
+		kms_put_time(&rec, "generateTime", version->generate_time);
+	if (version->import_time != 0)
+		put_import(&rec, version);
 	if (version->state == CLV_STATE_DESTROY_SCHEDULED)
 		kms_put_time(&rec, "destroyTime", version->destroy_time);
 	if (version->state == CLV_STATE_DESTROYED)
@@ -154,12 +175,36 @@ json_t *kms_record_version_nist(const void *p)
 	return rec;
 }
 
+json_t *kms_record_import_job(const void *p)
+{
+	const struct clv_import_job *job = p;
+	json_t *rec = json_object();
+
+	kms_put_text(&rec, "name", job->name);
+	kms_put_text(&rec, "state", clv_import_state_name(job->state));
+	kms_put_text(&rec, "importMethod", clv_import_method_name(job->method));
+	kms_put_text(&rec, "protectionLevel", clv_protection_name(job->protection));
+	kms_put_time(&rec, "createTime", job->create_time);
+	kms_put_time(&rec, "generateTime", job->generate_time);
+	kms_put_time(&rec, "expireTime", job->expire_time);
+	if (job->expire_event_time != 0)
+		kms_put_time(&rec, "expireEventTime", job->expire_event_time);
+	if (job->public_key_pem[0] != '\0') {
+		json_t *public_key = json_object();
+
+		kms_put_text(&public_key, "pem", job->public_key_pem);
+		kms_put(&rec, "publicKey", public_key);
+	}
+	return rec;
+}
+
 json_t *kms_record_maintain(const struct clv_maintain_report *report)
 {
 	json_t *rec = json_object();
 
 	kms_put_number(&rec, "versionsDestroyed", report->destroyed);
 	kms_put_number(&rec, "keysRotated", report->rotated);
+	kms_put_number(&rec, "importJobsExpired", report->import_jobs_expired);
 	return rec;
 }
 

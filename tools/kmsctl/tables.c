@@ -9,7 +9,8 @@ static const struct kms_noun *const nouns[] = { KMSCTL_NOUNS(ADDRESS) NULL };
 static const struct kms_opt common[] = {
 	{ "home", 0, "DIR", KMS_FILE, 0, "folder of the home" },
 	{ "project", 0, "PROJECT", KMS_TEXT, 0, "project, if not the home's own" },
-	{ "format", 0, "text|json|value(FIELD,...)", KMS_FORMAT, 0, "how to print the result" },
+	{ "format", 0, "text|json|value(FIELD,...)|table(FIELD,...)", KMS_FORMAT, 0,
+	  "how to print the result" },
 	{ "quiet", 'q', NULL, KMS_TEXT, 0, "ask nothing, print no confirmations" },
 	{ "yes", 0, NULL, KMS_TEXT, 0, "the same as --quiet" },
 	{ "verbosity", 0, "debug|info|warning|error|critical|none", KMS_CHOICE, 0,
