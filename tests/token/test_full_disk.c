@@ -29,33 +29,14 @@
 
 /* ---- a small disk */
 
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		perror(path);
-	if (fd >= 0)
-		close(fd);
-}
-
-/* A mount namespace of our own; false: not here. */
+/*
+ * A mount namespace of our own; false: not here. A user namespace would do without privileges, but
+ * in it the module belongs to nobody, and is not loaded.
+ */
 static bool enter_namespace(void)
 {
-	unsigned uid = geteuid(), gid = getegid();
-	char map[64];
-
-	if (uid == 0)
-		return unshare(CLONE_NEWNS) == 0 &&
-		       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-		return false;
-	write_text("/proc/self/setgroups", "deny");
-	snprintf(map, sizeof map, "%u %u 1", uid, uid);
-	write_text("/proc/self/uid_map", map);
-	snprintf(map, sizeof map, "%u %u 1", gid, gid);
-	write_text("/proc/self/gid_map", map);
-	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static bool mount_disk(const char *path)
@@ -439,7 +420,7 @@ int main(void)
 	};
 
 	if (!can_mount()) {
-		printf("1..0 # SKIP no file system may be mounted here, not even in a namespace\n");
+		printf("1..0 # SKIP no file system may be mounted here: that needs root\n");
 		return 0;
 	}
 	return cmocka_run_group_tests_name("full disk", tests, home_group_set_up,
