@@ -408,12 +408,76 @@ static clv_rc probe_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	return CLV_OK;
 }
 
+/* ---- what the library can do with it ---- */
+
+static void add_check(struct clv_probe *probe, const char *topic, const char *name, clv_rc rc,
+		      const struct clv_err *err)
+{
+	if (rc == CLV_OK)
+		hsm_probe_row(probe, topic, name, CLV_PROBE_YES, "%s", "");
+	else
+		hsm_probe_row(probe, topic, name,
+			      rc == CLV_E_UNIMPLEMENTED ? CLV_PROBE_NO : CLV_PROBE_UNTRIED,
+			      "%.150s", err->text);
+}
+
+/* Versions of the kinds that differ in what they ask of a token. RSA is tried with 2048 bits. */
+static void probe_versions(struct hsm *hsm, struct clv_probe *probe)
+{
+	static const enum clv_algorithm algorithms[] = {
+		CLV_ALG_AES_256_GCM,
+		CLV_ALG_AES_256_CBC,
+		CLV_ALG_AES_256_CTR,
+		CLV_ALG_HMAC_SHA256,
+		CLV_ALG_EC_SIGN_P256_SHA256,
+		CLV_ALG_EC_SIGN_P384_SHA384,
+		CLV_ALG_EC_SIGN_ED25519,
+		CLV_ALG_RSA_SIGN_PSS_2048_SHA256,
+		CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256,
+	};
+	char name[64];
+	struct clv_err err;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(algorithms); i++) {
+		const char *algorithm = clv_algorithm_name(algorithms[i]);
+		clv_rc rc = hsm_algorithm_check(hsm, algorithms[i], CLV_RESIDENCY_WRAPPED, &err);
+
+		snprintf(name, sizeof name, "%s, wrapped", algorithm);
+		add_check(probe, "versions", name, rc, &err);
+		if (rc != CLV_E_UNIMPLEMENTED)
+			continue;
+		rc = hsm_algorithm_check(hsm, algorithms[i], CLV_RESIDENCY_TOKEN, &err);
+		snprintf(name, sizeof name, "%s, in the token", algorithm);
+		add_check(probe, "versions", name, rc, &err);
+	}
+}
+
+static void probe_imports(struct hsm *hsm, struct clv_probe *probe)
+{
+	static const struct {
+		int method;
+		const char *name;
+	} rows[] = { { 1, "RSA_OAEP_3072_SHA1_AES_256" },
+		     { 3, "RSA_OAEP_3072_SHA256_AES_256" },
+		     { 5, "RSA_OAEP_3072_SHA256" } };
+	struct clv_err err;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++)
+		add_check(probe, "import", rows[i].name,
+			  hsm_import_check(hsm, rows[i].method, &err), &err);
+}
+
 clv_rc hsm_probe(struct hsm *hsm, bool full, struct clv_probe *ret_probe, struct clv_err *err)
 {
 	struct probe_args args = { ret_probe, full };
 	struct hsm_work work = { .run = probe_run, .arg = &args };
 
-	return hsm_work_once(hsm, &work, err);
+	CLV_TRY(hsm_work_once(hsm, &work, err));
+	if (full && hsm->caps.lacking[0] == '\0') {
+		probe_versions(hsm, ret_probe);
+		probe_imports(hsm, ret_probe);
+	}
+	return CLV_OK;
 }
 
 /* ---- our objects ---- */

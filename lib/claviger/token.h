@@ -82,7 +82,7 @@ clv_probe_result_name(enum clv_probe_result result); /* "yes" "no" "differs" "un
 
 struct clv_probe_row {
 	char topic[16]; /* "wrap", "gcm", "oaep", "keys", "protects", "limits", "mechanism",
-			   "object" ... */
+			   "versions", "import", "object" ... */
 	char name[64];
 	enum clv_probe_result result;
 	char note[160]; /* may be empty */

@@ -393,6 +393,25 @@ static void a_damaged_blob_is_data_loss(void **state)
 	assert_ok(w, hsm_mac(w->hsm, grant(), &version.key, bytes_of("a"), mac, &len, &w->err));
 }
 
+/* Both are whole and under the same ring KEK, but one is weaker than the catalogue says. */
+static void a_shorter_key_is_not_taken_for_a_longer_one(void **state)
+{
+	struct world *w = *state;
+	struct version version;
+	struct raw raw;
+
+	version_generate(w, CLV_ALG_AES_128_CBC, &version);
+	version.key.algorithm = CLV_ALG_AES_256_CBC;
+	assert_refused(
+		w, raw_encrypt(w, &version, no_bytes, no_bytes, bytes_of("sixteen bytes ok"), &raw),
+		CLV_E_DATA_LOSS, "catalogue was altered");
+	version_create(w, CLV_ALG_AES_128_CBC, &version);
+	version.key.algorithm = CLV_ALG_AES_256_CBC;
+	assert_refused(
+		w, raw_encrypt(w, &version, no_bytes, no_bytes, bytes_of("sixteen bytes ok"), &raw),
+		CLV_E_DATA_LOSS, "length is another one");
+}
+
 static void a_weakened_mac_key_is_not_handed_out(void **state)
 {
 	struct world *w = *state;
@@ -493,6 +512,7 @@ int main(void)
 		token_test(a_key_does_only_what_its_algorithm_is_for),
 		token_test(the_token_refuses_another_mechanism),
 		token_test(a_damaged_blob_is_data_loss),
+		token_test(a_shorter_key_is_not_taken_for_a_longer_one),
 		token_test(a_weakened_mac_key_is_not_handed_out),
 		token_test(what_a_token_lacks_is_said_with_the_reason),
 		token_test(a_hiccup_is_not_remembered_as_a_lack),
