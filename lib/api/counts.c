@@ -12,6 +12,7 @@
 #define FIRST_BLOCK 64
 #define GROWTH 4 /* each block is so many times the one before it, up to LARGEST_BLOCK */
 #define LARGEST_BLOCK 65536
+#define SHARE 32      /* of a block, for one worker */
 #define FIRST_SIZE 64 /* rows of the table; a power of two */
 
 struct count {
@@ -97,8 +98,13 @@ static struct count *find(struct api_counts *counts, int64_t row)
 	return count;
 }
 
-/* Takes one of what is left. *ret_block: how many to reserve, when nothing is. */
-static clv_rc take(struct api_counts *counts, int64_t row, bool *ret_taken, uint64_t *ret_block,
+static uint64_t at_most(uint64_t n, uint64_t most)
+{
+	return n < most ? n : most;
+}
+
+/* Takes a share of what is left. *ret_block: how many to reserve, when nothing is. */
+static clv_rc take(struct api_counts *counts, int64_t row, uint64_t *ret_share, uint64_t *ret_block,
 		   struct clv_err *err)
 {
 	struct count *count;
@@ -109,45 +115,70 @@ static clv_rc take(struct api_counts *counts, int64_t row, bool *ret_taken, uint
 	if (count == NULL) {
 		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a count");
 	} else {
-		*ret_taken = count->left > 0;
+		*ret_share = at_most(count->left, SHARE);
 		*ret_block = count->next_block;
-		count->left -= *ret_taken;
+		count->left -= *ret_share;
 	}
 	pthread_mutex_unlock(&counts->lock);
 	return rc;
 }
 
-/* One of them is for the caller. */
-static void put(struct api_counts *counts, int64_t row, uint64_t got, uint64_t block)
+/* What comes of a block, or is given back (`block` 0). Without memory it is lost, as when a process
+ * ends. */
+static void put(struct api_counts *counts, int64_t row, uint64_t n, uint64_t block)
 {
 	struct count *count;
 
 	pthread_mutex_lock(&counts->lock);
-	count = find(counts, row); /* it is there: take() has made it */
+	count = find(counts, row);
 	if (count != NULL) {
-		count->left += got - 1;
+		count->left += n;
 		if (block == count->next_block && block < LARGEST_BLOCK)
 			count->next_block *= GROWTH;
 	}
 	pthread_mutex_unlock(&counts->lock);
 }
 
-clv_rc api_count_use(struct api_use *use, const struct clv_grant *grant, struct clv_err *err)
+/* The worker's share of this version; one of another version makes way. */
+static struct api_share *share_of(struct api_worker *worker, int64_t row)
+{
+	struct api_share *share = &worker->shares[(uint64_t) row % CLV_ARRAY_LEN(worker->shares)];
+
+	if (share->row == row)
+		return share;
+	if (share->left > 0)
+		put(worker->ctx->counts, share->row, share->left, 0);
+	*share = (struct api_share){ .row = row };
+	return share;
+}
+
+static clv_rc refill(struct api_use *use, const struct clv_grant *grant, struct api_share *share,
+		     struct clv_err *err)
 {
 	struct api_counts *counts = use->worker->ctx->counts;
 	struct store_count_ask ask = { .most = MOST };
 	uint64_t got = 0;
-	bool taken = false;
 
-	CLV_TRY(take(counts, use->row, &taken, &ask.n, err));
-	if (taken)
+	CLV_TRY(take(counts, share->row, &share->left, &ask.n, err));
+	if (share->left > 0)
 		return CLV_OK;
-	CLV_TRY(store_count_reserve(use->worker->store, grant, use->row, ask, &got, err));
+	CLV_TRY(store_count_reserve(use->worker->store, grant, share->row, ask, &got, err));
 	if (got == 0)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"%s has done all 2^32 encryptions that are safe with one version: "
 				"rotate the key.",
 				api_use_version(use));
-	put(counts, use->row, got, ask.n);
+	share->left = at_most(got, SHARE);
+	put(counts, share->row, got - share->left, ask.n);
+	return CLV_OK;
+}
+
+clv_rc api_count_use(struct api_use *use, const struct clv_grant *grant, struct clv_err *err)
+{
+	struct api_share *share = share_of(use->worker, use->row);
+
+	if (share->left == 0)
+		CLV_TRY(refill(use, grant, share, err));
+	share->left--;
 	return CLV_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/auto.h"
+#include "lib/base/quote.h"
 #include "lib/model/labels.h"
 
 #include "lib/base/banned.h"
@@ -28,15 +29,26 @@ static bool is_made_of(const char *text, size_t len, const char *allowed)
 	return strspn(text, allowed) >= len;
 }
 
+/* For error texts: what is no label may be anything. */
+static const char *quote_part(const char *text, size_t len, char buf[CLV_QUOTE_MAX])
+{
+	char part[CLV_QUOTE_MAX];
+
+	snprintf(part, sizeof part, "%.*s", len < sizeof part ? (int) len : (int) sizeof part,
+		 text);
+	return clv_quote(part, buf);
+}
+
 static clv_rc check_key(const char *key, size_t len, struct clv_err *err)
 {
+	char quoted[CLV_QUOTE_MAX];
+
 	if (len >= 1 && len <= MODEL_LABEL_PART_MAX && is_made_of(key, 1, LETTERS) &&
 	    is_made_of(key, len, LETTERS OTHERS))
 		return CLV_OK;
 	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-			"the key of label \"%.*s\" must be 1 to 63 of a-z, 0-9, _ and -, a letter "
-			"first",
-			len < 80 ? (int) len : 80, key);
+			"the key of label %s must be 1 to 63 of a-z, 0-9, _ and -, a letter first",
+			quote_part(key, len, quoted));
 }
 
 static clv_rc check_value(const struct label *label, struct clv_err *err)
@@ -56,11 +68,12 @@ static clv_rc read_label(const char *text, struct label *ret_label, size_t *ret_
 	size_t len = strcspn(text, ",");
 	struct label label = { .key = text };
 	const char *equals = memchr(text, '=', len);
+	char quoted[CLV_QUOTE_MAX];
 
 	if (equals == NULL)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"labels are written key=value,key=value: \"%.*s\" has no value",
-				len < 80 ? (int) len : 80, text);
+				"labels are written key=value,key=value: %s has no value",
+				quote_part(text, len, quoted));
 	label.key_len = (size_t) (equals - text);
 	label.value = equals + 1;
 	label.value_len = len - label.key_len - 1;

@@ -2,12 +2,14 @@
 # The shipped kmsctl, as a user runs it.
 test_scripts += \
 	tests/cli/examples.sh \
+	tests/cli/full_disk.sh \
 	tests/cli/gcloud.sh \
 	tests/cli/import.sh \
 	tests/cli/kinds.sh \
 	tests/cli/kmsctl.sh \
 	tests/cli/life.sh \
 	tests/cli/lists.sh \
-	tests/cli/pairs.sh \
-	tests/cli/rotation.sh
-EXTRA_DIST += tests/snapshots/kmsctl-help.txt
+	tests/cli/oaep.sh \
+	tests/cli/rotation.sh \
+	tests/cli/sign.sh
+EXTRA_DIST += tests/support/kinds.sh tests/snapshots/kmsctl-help.txt

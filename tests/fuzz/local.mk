@@ -3,6 +3,7 @@
 fuzz_programs += \
 	tests/fuzz/clv1_fuzz \
 	tests/fuzz/filter_fuzz \
+	tests/fuzz/labels_fuzz \
 	tests/fuzz/name_fuzz \
 	tests/fuzz/time_fuzz
 
@@ -12,6 +13,9 @@ tests_fuzz_clv1_fuzz_LDADD = $(test_libs)
 tests_fuzz_filter_fuzz_SOURCES = tests/fuzz/filter_fuzz.c $(fuzz_support)
 tests_fuzz_filter_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_filter_fuzz_LDADD = tools/libkmscommon.la $(test_libs)
+tests_fuzz_labels_fuzz_SOURCES = tests/fuzz/labels_fuzz.c $(fuzz_support)
+tests_fuzz_labels_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_labels_fuzz_LDADD = $(test_libs)
 tests_fuzz_name_fuzz_SOURCES = tests/fuzz/name_fuzz.c $(fuzz_support)
 tests_fuzz_name_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_name_fuzz_LDADD = $(test_libs)
@@ -44,6 +48,20 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/filter/tests \
 	tests/fuzz/seeds/filter/value \
 	tests/fuzz/seeds/filter/value-open \
+	tests/fuzz/seeds/labels/empty \
+	tests/fuzz/seeds/labels/keys-alone \
+	tests/fuzz/seeds/labels/longest \
+	tests/fuzz/seeds/labels/many \
+	tests/fuzz/seeds/labels/newline \
+	tests/fuzz/seeds/labels/no-value \
+	tests/fuzz/seeds/labels/one \
+	tests/fuzz/seeds/labels/prefixes \
+	tests/fuzz/seeds/labels/several \
+	tests/fuzz/seeds/labels/too-long \
+	tests/fuzz/seeds/labels/too-many \
+	tests/fuzz/seeds/labels/trailing-comma \
+	tests/fuzz/seeds/labels/twice \
+	tests/fuzz/seeds/labels/upper \
 	tests/fuzz/seeds/name/control-characters \
 	tests/fuzz/seeds/name/empty \
 	tests/fuzz/seeds/name/id-63 \

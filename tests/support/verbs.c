@@ -343,6 +343,83 @@ static clv_rc status_get(struct home_world *w, const struct clv_caller *who, con
 	return rc;
 }
 
+/* ---- keys of other purposes: a fresh home has none, so these are about who may and what is there
+ */
+
+static clv_rc asymmetric_sign(struct home_world *w, const struct clv_caller *who,
+			      const char *resource)
+{
+	struct clv_input data = { .bytes = { (const uint8_t *) VERB_MARKER, sizeof VERB_MARKER } };
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_asymmetric_sign(w->ctx, who, resource, &data, NULL, &out, NULL, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc asymmetric_decrypt(struct home_world *w, const struct clv_caller *who,
+				 const char *resource)
+{
+	struct clv_input ciphertext = { .bytes = { NULL, 0 } };
+	struct clv_secret *plaintext = NULL;
+	clv_rc rc = clv_asymmetric_decrypt(w->ctx, who, resource, &ciphertext, &plaintext, NULL,
+					   &w->err);
+
+	clv_secret_free(plaintext);
+	return rc;
+}
+
+static clv_rc public_key_get(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc =
+		clv_public_key_get(w->ctx, who, resource, CLV_PUBLIC_KEY_PEM, &out, NULL, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc mac_sign(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_input data = { .bytes = { (const uint8_t *) VERB_MARKER, sizeof VERB_MARKER } };
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_mac_sign(w->ctx, who, resource, &data, &out, NULL, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc mac_verify(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_input data = { .bytes = { (const uint8_t *) VERB_MARKER, sizeof VERB_MARKER } };
+	struct clv_input mac = { .bytes = { NULL, 0 } };
+	bool valid;
+
+	return clv_mac_verify(w->ctx, who, resource, &data, &mac, &valid, NULL, &w->err);
+}
+
+static clv_rc raw_encrypt(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_raw in = { .text.bytes = { (const uint8_t *) VERB_MARKER, sizeof VERB_MARKER } };
+	struct clv_buf out = { 0 };
+	struct clv_raw_iv iv;
+	clv_rc rc = clv_raw_encrypt(w->ctx, who, resource, &in, &out, &iv, NULL, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc raw_decrypt(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_raw in = { .iv.bytes = { NULL, 0 } };
+	struct clv_secret *plaintext = NULL;
+	clv_rc rc = clv_raw_decrypt(w->ctx, who, resource, &in, &plaintext, NULL, &w->err);
+
+	clv_secret_free(plaintext);
+	return rc;
+}
+
 #define NO_LOCATION PROJECT "/locations/none"
 #define NO_RING LOCATION "/keyRings/none"
 #define NO_KEY KEY("none")
@@ -379,6 +456,20 @@ const struct verb verbs[] = {
 	  NO_KEY },
 	{ "dek_unwrap", "cloudkms.cryptoKeyVersions.useToDecrypt", dek_unwrap, WRAPPED, NO_KEY },
 	{ "dek_rewrap", "cloudkms.cryptoKeyVersions.useToDecrypt", dek_rewrap, WRAPPED, NO_KEY },
+	{ "asymmetric_sign", "cloudkms.cryptoKeyVersions.useToSign", asymmetric_sign,
+	  VERSION(WRAPPED), VERSION(NO_KEY) },
+	{ "asymmetric_decrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", asymmetric_decrypt,
+	  VERSION(WRAPPED), VERSION(NO_KEY) },
+	{ "public_key_get", "cloudkms.cryptoKeyVersions.viewPublicKey", public_key_get,
+	  VERSION(WRAPPED), VERSION(NO_KEY) },
+	{ "mac_sign", "cloudkms.cryptoKeyVersions.useToSign", mac_sign, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "mac_verify", "cloudkms.cryptoKeyVersions.useToVerify", mac_verify, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "raw_encrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", raw_encrypt, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
+	{ "raw_decrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", raw_decrypt, VERSION(WRAPPED),
+	  VERSION(NO_KEY) },
 	{ "random_bytes", "cloudkms.locations.generateRandomBytes", random_bytes, LOCATION,
 	  NO_LOCATION },
 	{ "location_create", "claviger.locations.create", location_create, LOCATION, NO_LOCATION },

@@ -130,6 +130,7 @@ static void version_that_has_done_all_is_refused_and_still_decrypts(struct home_
 #define N_THREADS 4
 #define N_TRIES 200
 #define N_LEFT 500
+#define SHARE_MAX 32
 
 static _Atomic unsigned done, refused;
 
@@ -156,8 +157,10 @@ static void threads_together_do_not_one_too_many(struct home_world *w)
 		assert_int_equal(pthread_create(&threads[i], NULL, encrypt_many, w), 0);
 	for (size_t i = 0; i < N_THREADS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	assert_int_equal(atomic_load(&done), N_LEFT);
-	assert_int_equal(atomic_load(&refused), N_THREADS * N_TRIES - N_LEFT);
+	/* A worker may still hold a share when its thread has tried often enough. */
+	assert_in_range(atomic_load(&done), N_LEFT - N_THREADS * SHARE_MAX, N_LEFT);
+	assert_int_equal(atomic_load(&done) + atomic_load(&refused), N_THREADS * N_TRIES);
+	assert_int_equal(reserved(w, "wrapped"), MOST);
 }
 
 static void encrypt_50(struct home_world *w, void *arg)
@@ -179,16 +182,21 @@ static void each_process_has_blocks_of_its_own(struct home_world *w)
 	assert_int_equal(reserved(w, "wrapped"), 4 * 64);
 }
 
-/* More versions than the first table has places for. */
+/* More versions than the first table and a worker's shares have places for, so that they take
+ * turns: what one gives back is there when it comes again. */
 static void many_versions_are_counted_each_for_itself(struct home_world *w)
 {
+	char name[CLV_NAME_MAX];
+
 	world_open(w);
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 99; i++) {
 		struct clv_version version;
 
 		assert_ok(w, clv_version_create(w->ctx, NULL, WRAPPED, &version, &w->err));
-		assert_ok(w, use(w, version.name));
-		assert_ok(w, use(w, version.name));
+	}
+	for (unsigned i = 0; i < 64 * 100; i++) {
+		snprintf(name, sizeof name, "%s/cryptoKeyVersions/%u", WRAPPED, 1 + i % 100);
+		assert_ok(w, use(w, name));
 	}
 	assert_int_equal(world_count(w, "SELECT count(*) FROM operation_counts"
 					" WHERE reserved = 64"),

@@ -3,6 +3,8 @@
  * KMS. */
 #include "tests/unit/base_check.h"
 
+#include <limits.h>
+
 #include "lib/model/algorithm.h"
 
 static const enum clv_purpose purposes[] = {
@@ -15,7 +17,7 @@ static const enum clv_purpose purposes[] = {
 
 /* Purpose, bits and hash are what the name says; the key's type is the name's beginning. */
 static const struct {
-	int number;
+	unsigned number;
 	const char *name;
 	const char *purpose;
 	unsigned bits;
@@ -57,7 +59,7 @@ static const struct {
 	{ 45, "AES_256_CTR", "RAW_ENCRYPT_DECRYPT", 256, 0, false },
 };
 
-static const char *key_type_prefix(enum model_key_type type, int number)
+static const char *key_type_prefix(enum model_key_type type, unsigned number)
 {
 	switch (type) {
 	case MODEL_KEY_AES:
@@ -99,7 +101,7 @@ static void algorithm_list_names_those_with_a_row_and_no_other(void **state)
 	size_t n = 0;
 
 	(void) state;
-	for (int number = -1; number < 300; number++) {
+	for (unsigned number = 0; number < 300; number++) {
 		const bool named = strcmp(clv_algorithm_name(number), "UNKNOWN") != 0;
 
 		assert_int_equal(model_algorithm_get(number) != NULL, named);
@@ -154,8 +156,8 @@ static void algorithm_is_implied_for_encrypt_decrypt_alone(void **state)
 
 static void algorithm_or_purpose_that_is_not_offered_is_refused(void **state)
 {
-	static const int strange[] = { -1, 11, 14, 18, 31, 46, 68, 1000 };
-	static const int no_purposes[] = { -1, 0, 2, 8, 10, 11, 100 };
+	static const unsigned strange[] = { UINT_MAX, 11, 14, 18, 31, 46, 68, 1000 };
+	static const unsigned no_purposes[] = { UINT_MAX, 0, 2, 8, 10, 11, 100 };
 	enum clv_algorithm got = 0;
 	struct clv_err err;
 
@@ -169,7 +171,7 @@ static void algorithm_or_purpose_that_is_not_offered_is_refused(void **state)
 			      &err, CLV_E_INVALID_ARGUMENT, "the purpose must be one of");
 	}
 	assert_int_equal(got, 0);
-	assert_int_equal(model_hash_len(-1), 0);
+	assert_int_equal(model_hash_len(UINT_MAX), 0);
 	assert_int_equal(model_hash_len(CLV_HASH_SHA512 + 1), 0);
 }
 

@@ -150,6 +150,34 @@ static void what_cannot_be_read_is_the_callers_mistake(void **state)
 			 CLV_E_INVALID_ARGUMENT);
 }
 
+/* Files larger than what is read at a time, too. */
+static void digest_of_a_file_is_that_of_its_bytes(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 16383, 16384, 16385, 3 * 16384, 100000 };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < KMS_ARRAY_LEN(sizes); i++) {
+		struct clv_hashing *of_file = NULL, *of_bytes = NULL;
+		uint8_t file_digest[CLV_HASH_MAX], digest[CLV_HASH_MAX];
+		size_t len;
+
+		make_file("f", sizes[i]);
+		assert_int_equal(clv_hash_new(CLV_HASH_SHA256, &of_file, &w->err), CLV_OK);
+		assert_int_equal(clv_hash_new(CLV_HASH_SHA256, &of_bytes, &w->err), CLV_OK);
+		assert_int_equal(kms_hash_file("f", "input", of_file, &w->err), CLV_OK);
+		for (size_t n = 0; n < sizes[i]; n++)
+			assert_int_equal(clv_hash_add(of_bytes, "x", 1, &w->err), CLV_OK);
+		assert_int_equal(clv_hash_end(of_file, file_digest, &len, &w->err), CLV_OK);
+		assert_int_equal(clv_hash_end(of_bytes, digest, &len, &w->err), CLV_OK);
+		assert_memory_equal(file_digest, digest, len);
+		clv_hash_free(of_file);
+		clv_hash_free(of_bytes);
+	}
+	assert_int_equal(kms_hash_file("none", "input", NULL, &w->err), CLV_E_INVALID_ARGUMENT);
+	assert_non_null(strstr(w->err.text, "cannot read the input from none"));
+	assert_int_equal(kms_hash_file(".", "input", NULL, &w->err), CLV_E_INVALID_ARGUMENT);
+}
+
 static const struct clv_bytes hello = { (const uint8_t *) "hello", 5 };
 
 static void a_file_is_replaced_whole_with_its_own_mode(void **state)
@@ -259,6 +287,7 @@ int main(void)
 		TEST(one_byte_more_is_refused_with_limit_and_size),
 		TEST(a_pipe_is_read_up_to_the_limit_and_no_further),
 		TEST(what_cannot_be_read_is_the_callers_mistake),
+		TEST(digest_of_a_file_is_that_of_its_bytes),
 		TEST(a_file_is_replaced_whole_with_its_own_mode),
 		TEST(a_link_is_followed_not_replaced),
 		TEST(a_failed_write_leaves_nothing_and_spoils_nothing),

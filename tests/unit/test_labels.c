@@ -56,6 +56,9 @@ static void label_that_breaks_a_rule_is_named(void **state)
 		{ LONGEST("k") "x=v", "the key of label" },
 		{ "k=V", "the value of label \"k\"" },
 		{ "k=a b", "the value of label \"k\"" },
+		{ "a\nERROR: forged=1", "the key of label \"a?ERROR: forged\"" },
+		{ "\033[2J", "\"?[2J\" has no value" },
+		{ LONGEST("K") "yes-longer=v", "\"... must be" },
 		{ "k=a=b", "the value of label \"k\"" },
 		{ "k=\n", "the value of label \"k\"" },
 		{ "k=" LONGEST("0") "x", "the value of label \"k\"" },
@@ -82,7 +85,7 @@ static void many(char *text, size_t size, unsigned n)
 	text[0] = '\0';
 	for (unsigned i = 0; i < n; i++)
 		used += (size_t) snprintf(text + used, size - used, "%sk%02u%s=%s",
-					  i > 0 ? "," : "", i, LONGEST("x") + 3, LONGEST("v"));
+					  i > 0 ? "," : "", i, &LONGEST("x")[3], LONGEST("v"));
 }
 
 static void labels_are_at_most_64(void **state)
@@ -99,7 +102,7 @@ static void labels_are_at_most_64(void **state)
 		      CLV_E_INVALID_ARGUMENT, "at most 64 labels");
 	assert_string_equal(kept, text);
 	/* Another value for one that is there is not one more. */
-	snprintf(text, sizeof text, "k63%s=", LONGEST("x") + 3);
+	snprintf(text, sizeof text, "k63%s=", &LONGEST("x")[3]);
 	check_ok(model_labels_update(kept, text, kept, &err));
 	assert_int_equal(strlen(kept), 64 * 127);
 	many(text, sizeof text, 65);

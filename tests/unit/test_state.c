@@ -295,7 +295,7 @@ static void state_nist_names_are_those_of_sp_800_57(void **state)
 static void names_and_numbers_are_those_of_cloud_kms(void **state)
 {
 	static const struct {
-		int number;
+		unsigned number;
 		const char *name;
 	} purposes[] = { { 1, "ENCRYPT_DECRYPT" },
 			 { 5, "ASYMMETRIC_SIGN" },

@@ -2,6 +2,7 @@
 # kmsctl's parser, names, output and files, against the library with every symbol in reach.
 if HAVE_CMOCKA
 test_programs += \
+	tests/unit/test_kms_data \
 	tests/unit/test_kms_file \
 	tests/unit/test_kms_filter \
 	tests/unit/test_kms_format \
@@ -12,6 +13,8 @@ test_programs += \
 kms_test_libs = tools/libkmsctl.la tools/libkmscommon.la $(test_libs)
 kms_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 
+tests_unit_test_kms_data_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_data_LDADD = $(kms_test_libs)
 tests_unit_test_kms_file_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_file_LDADD = $(kms_test_libs)
 tests_unit_test_kms_filter_CPPFLAGS = $(kms_test_cppflags)

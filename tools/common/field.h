@@ -12,9 +12,8 @@
 #include <claviger/err.h>
 #include <jansson.h>
 
-#define KMS_FIELD_MAX                                                                              \
-	128 /* bytes of a field name, with the final NUL; longer ones find nothing                 \
-	     */
+/* Bytes of a field name, with the final NUL; nothing has a longer one. */
+#define KMS_FIELD_MAX 128
 
 /* Bytes of the field name that `text` begins with ("primary.state"), 0: it begins with none. */
 size_t kms_field_span(const char *text);
