@@ -186,6 +186,78 @@ static void private_keys_have_the_attributes_asked(void **state)
 	check_protected(w, &version, true);
 }
 
+/* Neither as a value, nor wrapped, nor by another mechanism than its own. */
+static void a_private_key_does_not_get_out(void **state)
+{
+	static const enum clv_algorithm algorithms[] = { CLV_ALG_EC_SIGN_P256_SHA256,
+							 CLV_ALG_RSA_SIGN_PKCS1_2048_SHA256 };
+	struct world *w = *state;
+	CK_MECHANISM wrap = { w->hsm->caps.wrap_mech, NULL, 0 };
+	CK_MECHANISM raw = { CKM_RSA_X_509, NULL, 0 };
+	struct version versions[CLV_ARRAY_LEN(algorithms)][2];
+
+	for (size_t i = 0; i < 2 * CLV_ARRAY_LEN(algorithms); i++) {
+		struct version *version = &versions[i / 2][i % 2];
+		struct hsm_pin pin = { 0 }, ring = { 0 };
+		CK_SESSION_HANDLE session = raw_open(w);
+		uint8_t out[HSM_BLOB_MAX];
+		CK_ATTRIBUTE got = { i < 2 ? CKA_VALUE : CKA_PRIVATE_EXPONENT, out, sizeof out };
+		CK_ULONG len = sizeof out;
+
+		if (i % 2 == 0)
+			version_generate(w, algorithms[i / 2], version);
+		else
+			version_create(w, algorithms[i / 2], version);
+		assert_ok(w, hsm_key_pin(w->hsm, &version->key, &pin, &w->err));
+		assert_ok(w, hsm_key_pin(w->hsm, &w->ring, &ring, &w->err));
+		assert_int_equal(w->real->C_GetAttributeValue(session, pin.handle, &got, 1),
+				 CKR_ATTRIBUTE_SENSITIVE);
+		assert_int_equal(
+			w->real->C_WrapKey(session, &wrap, ring.handle, pin.handle, out, &len),
+			CKR_KEY_UNEXTRACTABLE);
+		assert_int_not_equal(w->real->C_SignInit(session, &raw, pin.handle), CKR_OK);
+		hsm_key_unpin(&ring);
+		hsm_key_unpin(&pin);
+		raw_close(w, session);
+	}
+}
+
+static clv_rc same(struct world *w, const struct version *private, const struct version *public)
+{
+	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin pin = { 0 };
+	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
+	CLV_AUTO_DONE(hsm_pkey_done) EVP_PKEY *key = version_pkey(public);
+
+	CLV_TRY(hsm_key_pin(w->hsm, &private->key, &pin, &w->err));
+	CLV_TRY(hsm_session_acquire(w->hsm, &session, &w->err));
+	return hsm_same_pair(session, hsm_kind_get(HSM_ROLE_VERSION, private->key.algorithm),
+			     pin.handle, key, &w->err);
+}
+
+/* What a pair is checked with before its blob is handed out. */
+static void two_pairs_are_never_taken_for_one(void **state)
+{
+	static const enum clv_algorithm algorithms[] = {
+		CLV_ALG_EC_SIGN_P256_SHA256,
+		CLV_ALG_RSA_SIGN_PSS_2048_SHA256,
+		CLV_ALG_RSA_SIGN_RAW_PKCS1_2048,
+		CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256,
+	};
+	struct world *w = *state;
+	struct version a, b;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(algorithms); i++) {
+		version_generate(w, algorithms[i], &a);
+		version_generate(w, algorithms[i], &b);
+		assert_ok(w, same(w, &a, &a));
+		assert_refused(w, same(w, &a, &b), CLV_E_DATA_LOSS, "another key");
+	}
+	version_create(w, CLV_ALG_EC_SIGN_ED25519, &a);
+	version_create(w, CLV_ALG_EC_SIGN_ED25519, &b);
+	assert_ok(w, same(w, &a, &a));
+	assert_refused(w, same(w, &a, &b), CLV_E_DATA_LOSS, "another key");
+}
+
 static void a_weakened_pair_is_destroyed_and_refused(void **state)
 {
 	static const CK_ATTRIBUTE_TYPE weak[] = { CKA_EXTRACTABLE, CKA_SENSITIVE, CKA_DECRYPT,
@@ -585,6 +657,8 @@ int main(void)
 		token_test(long_rsa_keys_sign_what_openssl_verifies),
 		token_test(input_of_a_wrong_length_is_not_signed),
 		token_test(private_keys_have_the_attributes_asked),
+		token_test(a_private_key_does_not_get_out),
+		token_test(two_pairs_are_never_taken_for_one),
 		token_test(a_weakened_pair_is_destroyed_and_refused),
 		token_test(a_damaged_blob_of_a_pair_is_data_loss),
 		token_test(ed25519_is_refused_below_a_ring_with_the_reason),
