@@ -156,6 +156,10 @@ void hsm_trim(char *to, size_t size, const unsigned char *from, size_t from_len)
 
 /* ---- lock.c: locks between processes, as files in state_dir ---- */
 
+/* A file of ours cannot be written: CLV_E_RESOURCE_EXHAUSTED on a full disk, else
+ * CLV_E_UNAVAILABLE. */
+CLV_MUST_USE clv_rc hsm_fail_write(const char *path, int errnum, struct clv_err *err);
+
 enum hsm_lock_kind {
 	HSM_LOCK_LOGIN,  /* while a token is found and logged in to */
 	HSM_LOCK_OBJECT, /* exclusive: token objects are made, changed or destroyed; shared:

@@ -16,6 +16,14 @@ static const char *const lock_name[] = {
 	[HSM_LOCK_OBJECT] = "object.lock",
 };
 
+clv_rc hsm_fail_write(const char *path, int errnum, struct clv_err *err)
+{
+	if (errnum == ENOSPC || errnum == EDQUOT)
+		return clv_fail_errno(err, CLV_E_RESOURCE_EXHAUSTED, errnum,
+				      "make room: %s cannot be written", path);
+	return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "%s cannot be written", path);
+}
+
 static clv_rc wait_for(int fd, const char *path, short type, struct clv_deadline deadline,
 		       struct clv_err *err)
 {

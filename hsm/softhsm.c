@@ -32,7 +32,7 @@
 static clv_rc make_dir(const char *path, struct clv_err *err)
 {
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "folder %s", path);
+		return hsm_fail_write(path, errno, err);
 	return CLV_OK;
 }
 
@@ -100,14 +100,13 @@ static clv_rc write_file(const char *path, const uint8_t *bytes, size_t len, str
 	CLV_TRY(format_path(part, err, "%s.part", path));
 	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "%s", part);
+		return hsm_fail_write(part, errno, err);
+	errno = ENOSPC; /* why else would a write be short */
 	if (write(fd, bytes, len) != (ssize_t) len || fsync(fd) != 0 || rename(part, path) != 0) {
 		int errnum = errno;
 
 		unlink(part);
-		return clv_fail_errno(
-			err, errnum == ENOSPC ? CLV_E_RESOURCE_EXHAUSTED : CLV_E_UNAVAILABLE,
-			errnum, "%s", path);
+		return hsm_fail_write(path, errnum, err);
 	}
 	return CLV_OK;
 }

@@ -210,12 +210,12 @@ static clv_rc tries_write(struct hsm *hsm, const struct hsm_pin_mark *mark, unsi
 	}
 	len = snprintf(text, sizeof text, "%u %s", tries, mark->text);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write(fd, text, (size_t) len) != len || fsync(fd) != 0)
-		rc = clv_fail_errno(err, CLV_E_UNAVAILABLE, errno,
-				    "a PIN is not presented unnoted, and %s cannot be written",
-				    path);
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return hsm_fail_write(path, errno, err); /* a PIN is not presented unnoted */
+	errno = ENOSPC;                                  /* why else would a write be short */
+	if (write(fd, text, (size_t) len) != len || fsync(fd) != 0)
+		rc = hsm_fail_write(path, errno, err);
+	close(fd);
 	return rc;
 }
 

@@ -12,7 +12,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdatomic.h>
 
 #include <claviger/claviger.h>
 
@@ -31,6 +30,7 @@
 #define API_FILE_CATALOGUE "catalogue.db"
 #define API_FILE_GATE "gate"
 #define API_FILE_CHANGE_LOCK "change.lock"
+#define API_FILE_RESERVE "reserve"
 #define API_DIR_AUDIT "audit"
 #define API_DIR_RUN "run"
 
@@ -63,6 +63,7 @@ struct clv_ctx {
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
 	struct audit *audit;
 	struct inflight *inflight;
+	bool opened; /* all of the above is there */
 
 	pthread_mutex_t workers_lock;
 	struct api_worker *idle_workers;
@@ -106,6 +107,27 @@ CLV_MUST_USE clv_rc api_change_begin(struct clv_ctx *ctx, struct api_change *ret
 				     struct clv_err *err);
 void api_change_end(struct api_change *change); /* for scope-bound use; twice is fine */
 
+/* ---- reserve.c ---- */
+
+#define API_RESERVE_BYTES (4 << 20) /* when full */
+
+/* What the reserve of a home holds, in bytes. */
+uint64_t api_reserve_held(const char *home);
+
+/* Makes it, or fills it up, as far as there is room. What goes wrong shows in what it holds. */
+void api_reserve_fill(const char *home);
+
+/* What was drawn from the reserve; start it zeroed. No other loan of the home is given until it
+ * ends: not to be held over a wait for those inside, or a call into a token. */
+struct api_loan {
+	int fd;
+	bool held;
+};
+
+/* Makes room on the file system, a step more with each call. False: there is nothing left. */
+bool api_loan_draw(const struct clv_ctx *ctx, struct api_loan *loan);
+void api_loan_end(struct api_loan *loan); /* for scope-bound use; fills what was not used */
+
 /* ---- gate.c ---- */
 
 struct gate_question {
@@ -113,11 +135,13 @@ struct gate_question {
 	const char *resource;   /* full name; borrowed until the grant is closed */
 	const char *reason; /* the caller's, for the audit entry; may be NULL; borrowed likewise */
 	bool change;        /* something stored changes: its audit entry is made durable */
+	bool lowering; /* a change that ends use, and so may use up what is kept for a full disk */
 };
 
 /*
  * Asks the policy. On allow the caller owns *ret_grant; on deny the audit entry is written here.
- * Errors: CLV_E_PERMISSION_DENIED, with Cloud KMS's text, whether the resource exists or not.
+ * Errors: CLV_E_PERMISSION_DENIED, with Cloud KMS's text, whether the resource exists or not;
+ * CLV_E_RESOURCE_EXHAUSTED there is no room for the entry of a change that is not a lowering one.
  */
 CLV_MUST_USE clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 			     const struct gate_question *question, struct clv_grant **ret_grant,
@@ -232,7 +256,8 @@ struct api_upkeep {
 	const struct clv_caller *who;
 	const struct clv_grant *grant;
 	struct api_worker *worker;
-	int64_t now; /* one time for the whole round */
+	int64_t now;      /* one time for the whole round */
+	bool copies_gone; /* maintain.c: those of before an upgrade */
 	struct clv_maintain_report report;
 };
 

@@ -106,6 +106,7 @@ static clv_rc fill_home(const char *home, const struct store_home *info, struct 
 	CLV_TRY(audit_open(path, &audit, err));
 	CLV_TRY(api_path(home, API_FILE_GATE, path, err));
 	CLV_TRY(inflight_create(path, err));
+	api_reserve_fill(home);
 	/* The catalogue last: a home is one when it is there. */
 	CLV_TRY(api_path(home, API_FILE_CATALOGUE, path, err));
 	CLV_TRY(store_create(path, clv_grant_system(CLV_SYSTEM_HOME), info, err));
@@ -207,6 +208,20 @@ static clv_rc check_owner(const char *home, struct clv_err *err)
 	return CLV_OK;
 }
 
+/*
+ * Opening a catalogue that nobody has open takes some space in passing. Which is there on a full
+ * disk as well: what follows may be switching something off.
+ */
+static clv_rc first_worker(struct clv_ctx *ctx, struct api_worker **ret_worker, struct clv_err *err)
+{
+	CLV_AUTO_DONE(api_loan_end) struct api_loan loan = { 0 };
+	clv_rc rc = api_worker_acquire(ctx, ret_worker, err);
+
+	while (rc == CLV_E_RESOURCE_EXHAUSTED && api_loan_draw(ctx, &loan))
+		rc = api_worker_acquire(ctx, ret_worker, err);
+	return rc;
+}
+
 static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 {
 	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
@@ -219,8 +234,11 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 	CLV_TRY(audit_open(path, &ctx->audit, err));
 	CLV_TRY(api_views_new(&ctx->views, err));
 	CLV_TRY(api_counts_new(&ctx->counts, err));
-	CLV_TRY(api_worker_acquire(ctx, &worker, err));
-	return store_home_get(worker->store, &ctx->info, err);
+	CLV_TRY(first_worker(ctx, &worker, err));
+	CLV_TRY(store_home_get(worker->store, &ctx->info, err));
+	api_reserve_fill(ctx->home);
+	ctx->opened = true;
+	return CLV_OK;
 }
 
 clv_rc clv_ctx_open(const struct clv_ctx_options *options, struct clv_ctx **ret_ctx,
@@ -267,6 +285,8 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 		ctx->idle_workers = worker->next;
 		worker_free(worker);
 	}
+	if (ctx->opened) /* what closing has set free */
+		api_reserve_fill(ctx->home);
 	api_views_free(ctx->views);
 	api_counts_free(ctx->counts);
 	audit_close(ctx->audit);
@@ -388,7 +408,10 @@ clv_rc api_change_begin(struct clv_ctx *ctx, struct api_change *ret_change, stru
 	CLV_TRY(api_path(ctx->home, API_FILE_CHANGE_LOCK, path, err));
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "lock %s", path);
+		return clv_fail_errno(err,
+				      errno == ENOSPC || errno == EDQUOT ? CLV_E_RESOURCE_EXHAUSTED
+									 : CLV_E_UNAVAILABLE,
+				      errno, "lock %s", path);
 	rc = lock_changes(fd, path, ctx->deadline_ms, err);
 	if (rc != CLV_OK) {
 		close(fd);

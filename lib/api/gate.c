@@ -14,13 +14,25 @@
 struct gate_grant {
 	struct clv_grant grant; /* first: the pointers are the same */
 	const char *reason;
-	bool change;
+	bool change, lowering;
 	char principal[CLV_PRINCIPAL_MAX];
 };
 
 static const struct gate_grant *own(const struct clv_grant *grant)
 {
 	return (const struct gate_grant *) grant;
+}
+
+/* The entry of a lowering change finds room on a full disk as well. */
+static clv_rc append(struct clv_ctx *ctx, const struct gate_grant *grant,
+		     const struct audit_entry *entry, struct clv_err *err)
+{
+	CLV_AUTO_DONE(api_loan_end) struct api_loan loan = { 0 };
+	clv_rc rc = audit_append(ctx->audit, entry, grant->change, err);
+
+	while (rc == CLV_E_RESOURCE_EXHAUSTED && grant->lowering && api_loan_draw(ctx, &loan))
+		rc = audit_append(ctx->audit, entry, grant->change, err);
+	return rc;
 }
 
 static clv_rc write_entry(struct clv_ctx *ctx, const struct gate_grant *grant, clv_rc rc,
@@ -39,7 +51,7 @@ static clv_rc write_entry(struct clv_ctx *ctx, const struct gate_grant *grant, c
 		.error = rc == CLV_OK ? NULL : text,
 	};
 
-	return audit_append(ctx->audit, &entry, grant->change, err);
+	return append(ctx, grant, &entry, err);
 }
 
 /*
@@ -73,12 +85,32 @@ static clv_rc new_grant(struct clv_ctx *ctx, const struct clv_caller *who,
 	memcpy(grant->principal, principal, strlen(principal) + 1);
 	grant->reason = question->reason;
 	grant->change = question->change;
+	grant->lowering = question->lowering;
 	grant->grant.principal = grant->principal;
 	grant->grant.permission = question->permission;
 	grant->grant.resource = question->resource;
 	grant->grant.time = clv_time_now();
 	grant->grant.request = next_request(ctx);
 	*ret_grant = grant;
+	return CLV_OK;
+}
+
+/*
+ * What is allowed. A change that is not a lowering one is turned away while nothing is done yet
+ * when there would be no room for its entry.
+ */
+static clv_rc allow(struct clv_ctx *ctx, struct gate_grant *grant, struct clv_grant **ret_grant,
+		    struct clv_err *err)
+{
+	clv_rc rc = CLV_OK;
+
+	if (grant->change && !grant->lowering)
+		rc = audit_make_room(ctx->audit, err);
+	if (rc != CLV_OK) {
+		free(grant);
+		return rc;
+	}
+	*ret_grant = &grant->grant;
 	return CLV_OK;
 }
 
@@ -97,10 +129,8 @@ clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 						    .resource = question->resource,
 						    .home_owner = ctx->info.owner });
 	grant->grant.rule = verdict.rule;
-	if (verdict.allow) {
-		*ret_grant = &grant->grant;
-		return CLV_OK;
-	}
+	if (verdict.allow)
+		return allow(ctx, grant, ret_grant, err);
 	rc = clv_fail(err, CLV_E_PERMISSION_DENIED,
 		      "Permission '%s' denied on resource '%s' (or it may not exist).",
 		      question->permission, question->resource);

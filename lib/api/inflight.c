@@ -58,17 +58,45 @@ static void close_fd(int *fd)
 		close(*fd);
 }
 
+static clv_rc fail_file(const char *path, int errnum, struct clv_err *err)
+{
+	if (errnum == ENOSPC || errnum == EDQUOT)
+		return clv_fail_errno(err, CLV_E_RESOURCE_EXHAUSTED, errnum,
+				      "gate file %s: make room on its file system", path);
+	return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s", path);
+}
+
 clv_rc inflight_create(const char *path, struct clv_err *err)
 {
 	CLV_AUTO_DONE(close_fd)
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	const uint64_t magic = MAGIC;
 
+	int errnum;
+
+	if (fd < 0)
+		return fail_file(path, errno, err);
+	errnum = posix_fallocate(fd, 0, sizeof(struct shared)); /* no holes: see fill_holes() */
+	if (errnum != 0)
+		return fail_file(path, errnum, err);
 	/* The magic last: what has it is whole. */
-	if (fd < 0 || ftruncate(fd, sizeof(struct shared)) != 0 || fsync(fd) != 0 ||
-	    pwrite(fd, &magic, sizeof magic, 0) != sizeof magic || fsync(fd) != 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s", path);
+	if (fsync(fd) != 0 || pwrite(fd, &magic, sizeof magic, 0) != sizeof magic || fsync(fd) != 0)
+		return fail_file(path, errno, err);
 	return CLV_OK;
+}
+
+/*
+ * A page of the file that is a hole gets its block when it is first written to, and a process that
+ * does so on a full disk is killed by SIGBUS. Copies of a home can have holes.
+ */
+static clv_rc fill_holes(int fd, const struct stat *st, const char *path, struct clv_err *err)
+{
+	if ((off_t) st->st_blocks * 512 >= (off_t) sizeof(struct shared) ||
+	    fallocate(fd, 0, 0, sizeof(struct shared)) == 0)
+		return CLV_OK;
+	if (errno == ENOSPC || errno == EDQUOT)
+		return fail_file(path, errno, err);
+	return CLV_OK; /* this file system cannot tell, or not do, it */
 }
 
 static clv_rc map(int fd, struct inflight *inflight, struct clv_err *err)
@@ -81,6 +109,7 @@ static clv_rc map(int fd, struct inflight *inflight, struct clv_err *err)
 				      inflight->path);
 	if (st.st_size < (off_t) sizeof(struct shared))
 		return clv_fail(err, CLV_E_DATA_LOSS, "%s is not a gate file", inflight->path);
+	CLV_TRY(fill_holes(fd, &st, inflight->path, err));
 	at = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s",

@@ -19,6 +19,7 @@ claviger_sources += \
 	lib/api/maintain.c \
 	lib/api/make.c \
 	lib/api/raw.c \
+	lib/api/reserve.c \
 	lib/api/ring.c \
 	lib/api/rotate.c \
 	lib/api/tokens.c \

@@ -426,6 +426,8 @@ static clv_rc status_of_home(struct clv_ctx *ctx, struct clv_status *status, str
 	status->schema = store_schema();
 	status->generation = inflight_generation(ctx->inflight);
 	status->audit_bytes = audit_size(ctx->audit);
+	status->reserve_bytes = api_reserve_held(ctx->home);
+	status->reserve_full = status->reserve_bytes >= API_RESERVE_BYTES;
 	snprintf(status->home, sizeof status->home, "%.255s", ctx->home);
 	memcpy(status->project, ctx->info.project, sizeof status->project);
 	memcpy(status->owner, ctx->info.owner, sizeof status->owner);

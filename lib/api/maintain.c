@@ -132,6 +132,35 @@ static clv_rc end_begun(struct api_upkeep *up, struct clv_err *err)
 	return rc;
 }
 
+/*
+ * Copies of before an upgrade would keep the material of what is destroyed now. They go first: if
+ * this process dies in between, nothing is destroyed that still lies somewhere.
+ */
+static bool remove_copies(struct api_upkeep *up, size_t n_due)
+{
+	struct clv_err err;
+
+	if (up->copies_gone || n_due == 0)
+		return true;
+	up->copies_gone = store_copies_remove(up->worker->store, up->grant, &err) == CLV_OK;
+	if (!up->copies_gone)
+		api_upkeep_left(up, n_due, &err);
+	return up->copies_gone;
+}
+
+/* What was erased while others read may still stand in the log of the catalogue. */
+static void scrub(struct api_upkeep *up)
+{
+	struct clv_err why, err;
+	clv_rc rc = store_scrub(up->worker->store, up->grant, &why);
+
+	if (rc == CLV_OK)
+		return;
+	rc = clv_fail(&err, rc, "what was destroyed may stand in its log still: %.100s", why.text);
+	(void) rc; /* it is in the report */
+	api_upkeep_left(up, 1, &err);
+}
+
 static clv_rc end_due(struct api_upkeep *up, struct clv_err *err)
 {
 	CLV_AUTO(clv_page_free) void *page = NULL;
@@ -144,6 +173,8 @@ static clv_rc end_due(struct api_upkeep *up, struct clv_err *err)
 	do {
 		CLV_TRY(store_version_list_due(up->worker->store, up->now, after_time, after_row,
 					       DUE_AT_ONCE, page, &n, err));
+		if (!remove_copies(up, n))
+			break;
 		for (size_t i = 0; i < n; i++)
 			end_one(up, &rows[i]);
 		if (n > 0) {
@@ -163,6 +194,7 @@ static clv_rc maintain_granted(struct clv_ctx *ctx, struct api_upkeep *up, struc
 	CLV_TRY(end_begun(up, err));
 	CLV_TRY(end_due(up, err));
 	CLV_TRY(api_import_jobs_expire(up, err));
+	scrub(up);
 	return api_rotate_due(up, err);
 }
 

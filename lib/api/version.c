@@ -169,6 +169,23 @@ static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 	return store_version_set_state(worker->store, sw->grant, ret_row, err);
 }
 
+/*
+ * The same on a full disk, with what is kept for that. What is in the catalogue's log goes to its
+ * place first: then the log's own space can serve again.
+ */
+static clv_rc commit_lowering(const struct switching *sw, struct api_worker *worker,
+			      struct store_version *ret_row, bool *ret_changed, struct clv_err *err)
+{
+	CLV_AUTO_DONE(api_loan_end) struct api_loan loan = { 0 };
+	clv_rc rc = commit(sw, worker, ret_row, ret_changed, err);
+
+	while (rc == CLV_E_RESOURCE_EXHAUSTED && api_loan_draw(sw->ctx, &loan)) {
+		store_tidy(worker->store);
+		rc = commit(sw, worker, ret_row, ret_changed, err);
+	}
+	return rc;
+}
+
 /* Everybody is out. Wipe what this process has, and let the token's flags follow if it is there. */
 static void after_disable(const struct switching *sw, struct api_worker *worker,
 			  const struct store_version *row, struct clv_switch_report *report)
@@ -203,7 +220,7 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
 	clv_rc rc;
 
 	CLV_TRY(api_worker_acquire(sw->ctx, &worker, err));
-	rc = commit(sw, worker, &row, &report->changed, err);
+	rc = commit_lowering(sw, worker, &row, &report->changed, err);
 	if (rc == CLV_E_DEADLINE_EXCEEDED) /* that would mean "disabled, but somebody is inside" */
 		rc = CLV_E_UNAVAILABLE;
 	CLV_TRY(rc);
@@ -294,13 +311,14 @@ static clv_rc enable_granted(const struct switching *sw, struct clv_switch_repor
 
 static const struct {
 	const char *permission;
+	bool lowering;
 	clv_rc (*run)(const struct switching *sw, struct clv_switch_report *report,
 		      struct clv_err *err);
 } verbs[MODEL_VERB_COUNT] = {
-	[MODEL_VERB_ENABLE] = { "cloudkms.cryptoKeyVersions.update", enable_granted },
-	[MODEL_VERB_DISABLE] = { "cloudkms.cryptoKeyVersions.update", disable_granted },
-	[MODEL_VERB_DESTROY] = { "cloudkms.cryptoKeyVersions.destroy", disable_granted },
-	[MODEL_VERB_RESTORE] = { "cloudkms.cryptoKeyVersions.restore", restore_granted },
+	[MODEL_VERB_ENABLE] = { "cloudkms.cryptoKeyVersions.update", false, enable_granted },
+	[MODEL_VERB_DISABLE] = { "cloudkms.cryptoKeyVersions.update", true, disable_granted },
+	[MODEL_VERB_DESTROY] = { "cloudkms.cryptoKeyVersions.destroy", true, disable_granted },
+	[MODEL_VERB_RESTORE] = { "cloudkms.cryptoKeyVersions.restore", false, restore_granted },
 };
 
 static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, const char *name,
@@ -311,7 +329,8 @@ static clv_rc switch_version(struct clv_ctx *ctx, const struct clv_caller *who, 
 	struct gate_question question = { .permission = verbs[verb].permission,
 					  .resource = name,
 					  .reason = reason,
-					  .change = true };
+					  .change = true,
+					  .lowering = verbs[verb].lowering };
 	struct clv_switch_report report = { 0 };
 	struct switching sw = { .ctx = ctx, .reason = reason, .verb = verb };
 	struct clv_name parsed;

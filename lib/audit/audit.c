@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@
 #define LOG_NAME "audit.jsonl"
 #define LOCK_WAIT_MS 1000 /* a repair takes microseconds; but its process may be stopped */
 #define LOCK_PAUSE_US_MAX 1000
+#define ROOM (8 << 10) /* bytes; twice the longest entry */
 
 struct audit {
 	int fd;
@@ -312,6 +314,24 @@ clv_rc audit_append(struct audit *audit, const struct audit_entry *entry, bool d
 	if (rc == CLV_OK && durable && fdatasync(audit->fd) != 0)
 		rc = fail_file(audit, errno, "sync", err);
 	return rc;
+}
+
+/* Blocks behind the end of the file: they are there before it is written to. */
+clv_rc audit_make_room(struct audit *audit, struct clv_err *err)
+{
+	struct rlimit limit;
+	struct stat st;
+
+	if (fstat(audit->fd, &st) != 0 || getrlimit(RLIMIT_FSIZE, &limit) != 0)
+		return fail_file(audit, errno, "look at", err);
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < (rlim_t) st.st_size + ROOM)
+		return fail_file(audit, EFBIG, "append to", err);
+	if ((off_t) st.st_blocks * 512 >= st.st_size + ROOM)
+		return CLV_OK;
+	if (fallocate(audit->fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM) != 0 &&
+	    (errno == ENOSPC || errno == EDQUOT))
+		return fail_file(audit, errno, "append to", err);
+	return CLV_OK; /* where blocks cannot be had beforehand, appending tells */
 }
 
 uint64_t audit_size(struct audit *audit)

@@ -44,6 +44,12 @@ CLV_DEFINE_AUTO(struct audit, audit_close);
 CLV_MUST_USE clv_rc audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
 				 struct clv_err *err);
 
+/*
+ * Makes sure that there is room for an entry and more, before something is done that must not go
+ * without one. Other writers may still be faster. Errors: CLV_E_RESOURCE_EXHAUSTED there is none.
+ */
+CLV_MUST_USE clv_rc audit_make_room(struct audit *audit, struct clv_err *err);
+
 uint64_t audit_size(struct audit *audit); /* bytes in the log now; 0 when it cannot be told */
 
 #endif

@@ -336,8 +336,9 @@ struct clv_maintain_report {
 	uint64_t destroyed;           /* versions whose key material is gone now */
 	uint64_t rotated;             /* keys that have a new primary version now */
 	uint64_t import_jobs_expired; /* import jobs whose private half is gone now */
-	uint64_t left;                /* what is due, and could not be done */
-	char why[160];                /* the last reason for one that was left */
+	uint64_t left; /* what is due, and could not be done; 1 more when what was destroyed may
+			  still stand in the log of the catalogue */
+	char why[160]; /* the last reason for one that was left */
 };
 
 /*
@@ -345,8 +346,10 @@ struct clv_maintain_report {
  * that have expired, and gives keys a new primary version whose rotation time has come, or whose
  * primary has done 2^31 encryptions where they have a rotation period. A key that was due several
  * times over is rotated once; its next time is then in the future. Each is done exactly once,
- * however many processes call this at the same time. What cannot be done now (a token is away) is
- * left for the next call and counted. Errors: only what keeps it from looking.
+ * however many processes call this at the same time. Copies of the catalogue from before an upgrade
+ * are removed with the first that is destroyed, as they still hold it. What cannot be done now (a
+ * token is away, somebody reads the log of the catalogue) is left for the next call and counted.
+ * Errors: only what keeps it from looking.
  */
 CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
 				 struct clv_maintain_report *ret_report, struct clv_err *err);

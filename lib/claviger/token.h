@@ -143,6 +143,8 @@ struct clv_status {
 	int schema;          /* catalogue schema number */
 	uint64_t generation; /* of the gate file: grows when rows may have changed */
 	uint64_t audit_bytes;
+	uint64_t reserve_bytes; /* kept so that versions can be switched off on a full disk */
+	bool reserve_full;      /* it holds as much as it should */
 	struct clv_status_location *locations;
 	size_t n_locations;
 };

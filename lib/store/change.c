@@ -45,8 +45,25 @@ void store_change_end(struct store_change *change)
 void store_truncate_log(struct store *store)
 {
 	/* secure_delete has overwritten the page; the log still has the old one. While others read
-	 * it stays; the next erasure, or the last to close, truncates it. */
+	 * it stays; store_scrub(), the next erasure or the last to close sees to it. */
 	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+void store_tidy(struct store *store)
+{
+	/* Whatever it gives: the log is then as it was, and what follows tells. */
+	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+clv_rc store_scrub(struct store *store, const struct clv_grant *grant, struct clv_err *err)
+{
+	int code;
+
+	clv_grant_assert(grant);
+	code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return code == SQLITE_OK
+		       ? CLV_OK
+		       : store_fail(store->path, store->db, code, "sqlite3_wal_checkpoint_v2", err);
 }
 
 static const char *kind_name(enum clv_name_kind kind)

@@ -253,12 +253,15 @@ static const struct {
 	{ SQLITE_INTERRUPT, CLV_E_UNAVAILABLE, "was interrupted" },
 };
 
-/* SQLite knows ENOSPC, but a quota, and shared memory that cannot grow, are plain I/O to it. */
+/* SQLite knows ENOSPC, but a quota or limit, and shared memory that cannot grow, are plain I/O to
+ * it.
+ */
 static bool is_out_of_space(sqlite3 *db, int code)
 {
-	int errnum = db != NULL && (code & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
+	bool tells = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+	int errnum = db != NULL && tells ? sqlite3_system_errno(db) : 0;
 
-	return errnum == ENOSPC || errnum == EDQUOT;
+	return errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG;
 }
 
 clv_rc store_fail(const char *path, sqlite3 *db, int code, const char *op, struct clv_err *err)

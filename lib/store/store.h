@@ -323,6 +323,25 @@ CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location,
 				      struct store_intent *rows, size_t *ret_n,
 				      struct clv_err *err);
 
+/* Moves what is in the write-ahead log to its place, as far as nobody is in the way, so that the
+ * log's space serves again. */
+void store_tidy(struct store *store);
+
+/*
+ * Cuts the write-ahead log off, so that nothing erased stands in it any more. Waits for readers as
+ * for writers. Errors: CLV_E_DEADLINE_EXCEEDED one did not come to an end.
+ */
+CLV_MUST_USE clv_rc store_scrub(struct store *store, const struct clv_grant *grant,
+				struct clv_err *err);
+
+/*
+ * Removes the copies that upgrades have put beside the file: they hold what was there then, also
+ * what is erased now. There is no way back to an older schema afterwards.
+ * Errors: CLV_E_UNAVAILABLE one cannot be removed.
+ */
+CLV_MUST_USE clv_rc store_copies_remove(struct store *store, const struct clv_grant *grant,
+					struct clv_err *err);
+
 /* What a location has. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
 	uint64_t key_rings, keys, versions_enabled, versions_disabled, versions_scheduled,

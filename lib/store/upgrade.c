@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Schema steps: forward only, in one transaction, after a copy was put beside the file. */
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/store/impl.h"
@@ -75,6 +77,51 @@ static clv_rc keep_copy(const char *path, int schema, struct clv_err *err)
 		rc = clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "cannot name the copy %s", name);
 	store_unlink(temporary);
 	return rc == CLV_OK ? store_sync_folder(name, err) : rc;
+}
+
+static DIR *dir_close(DIR *dir)
+{
+	if (dir != NULL)
+		closedir(dir);
+	return NULL;
+}
+CLV_DEFINE_AUTO(DIR, dir_close);
+
+/* Also what an upgrade that was killed has left of one. */
+static clv_rc remove_copies(const char *path, DIR *dir, bool *ret_any, struct clv_err *err)
+{
+	const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+	char prefix[NAME_MAX + 16];
+	struct dirent *entry;
+
+	snprintf(prefix, sizeof prefix, "%.*s.schema-", NAME_MAX, base);
+	while ((entry = readdir(dir)) != NULL) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		if (unlinkat(dirfd(dir), entry->d_name, 0) != 0 && errno != ENOENT)
+			return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno,
+					      "cannot remove %s, an old copy of the catalogue",
+					      entry->d_name);
+		*ret_any = true;
+	}
+	return CLV_OK;
+}
+
+clv_rc store_copies_remove(struct store *store, const struct clv_grant *grant, struct clv_err *err)
+{
+	CLV_AUTO(dir_close) DIR *dir = NULL;
+	const char *slash = strrchr(store->path, '/');
+	char folder[PATH_MAX];
+	bool any = false;
+
+	clv_grant_assert(grant);
+	snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int) (slash - store->path) + 1 : 1,
+		 slash != NULL ? store->path : ".");
+	dir = opendir(folder);
+	if (dir == NULL)
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "folder %s", folder);
+	CLV_TRY(remove_copies(store->path, dir, &any, err));
+	return any ? store_sync_folder(store->path, err) : CLV_OK;
 }
 
 /* With the write lock: another process may have done it while we waited. */

@@ -2,6 +2,7 @@
 # The shipped kmsctl, as a user runs it.
 test_scripts += \
 	tests/cli/examples.sh \
+	tests/cli/full_disk.sh \
 	tests/cli/gcloud.sh \
 	tests/cli/import.sh \
 	tests/cli/kinds.sh \

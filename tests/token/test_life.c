@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include <claviger/time.h>
 
 #include "hsm/hsm.h"
@@ -622,6 +624,62 @@ static void blob_of_a_destroyed_version_is_in_no_file(struct home_world *w)
 	assert_int_equal(files_with_the_blob(w), 0);
 }
 
+/* While somebody reads what was there before, the catalogue's log keeps it. */
+static void maintenance_says_what_a_reader_keeps_and_ends_it_afterwards(struct home_world *w)
+{
+	struct clv_maintain_report report;
+	struct clv_switch_report ordered;
+	sqlite3 *reader = NULL;
+
+	read_blob(w, VERSION(WRAPPED));
+	w->deadline_ms = 200;
+	world_open(w);
+	assert_ok(w, destroy(w, VERSION(WRAPPED), &ordered));
+	time_passes(w);
+	assert_int_equal(sqlite3_open(world_path(w, "catalogue.db"), &reader), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM versions", NULL, NULL, NULL),
+		SQLITE_OK);
+	report = maintain(w);
+	assert_int_equal(report.destroyed, 1);
+	assert_int_equal(report.left, 1);
+	assert_non_null(strstr(report.why, "what was destroyed may stand in its log still"));
+	assert_true(files_with_the_blob(w) > 0);
+	assert_int_equal(maintain(w).left, 1);
+	assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	report = maintain(w);
+	assert_int_equal(report.destroyed + report.left, 0);
+	assert_int_equal(files_with_the_blob(w), 0);
+	sqlite3_close(reader);
+}
+
+static void old_copy_of_the_catalogue_goes_before_what_it_holds(struct home_world *w)
+{
+	const char *path = world_path(w, "catalogue.db.schema-1");
+	struct clv_maintain_report report;
+	struct clv_switch_report ordered;
+	char command[1300];
+
+	snprintf(command, sizeof command, "cp '%s' '%s'", world_path(w, "catalogue.db"), path);
+	assert_int_equal(system(command), 0);
+	read_blob(w, VERSION(WRAPPED));
+	world_open(w);
+	assert_ok(w, destroy(w, VERSION(WRAPPED), &ordered));
+	assert_int_equal(maintain(w).destroyed, 0);
+	assert_int_equal(access(path, F_OK), 0); /* nothing is due: there is a way back */
+	time_passes(w);
+	assert_int_equal(mkdir(world_path(w, "catalogue.db.schema-0"), 0700), 0);
+	report = maintain(w); /* one that cannot be removed, even by root */
+	assert_int_equal(report.destroyed, 0);
+	assert_int_equal(report.left, 1);
+	assert_non_null(strstr(report.why, "schema-0"));
+	assert_int_equal(in_state(w, CLV_STATE_DESTROY_SCHEDULED), 1);
+	assert_int_equal(rmdir(world_path(w, "catalogue.db.schema-0")), 0);
+	assert_int_equal(maintain(w).destroyed, 1);
+	assert_int_equal(files_with_the_blob(w), 0);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 /* ---- the token is away */
 
 static void token_version_is_left_until_its_token_is_back(struct home_world *w)
@@ -858,6 +916,8 @@ int main(void)
 		home_test(what_a_destroyed_version_encrypted_is_lost),
 		home_test(destroyed_version_is_named_in_the_audit_log),
 		home_test(blob_of_a_destroyed_version_is_in_no_file),
+		home_test(maintenance_says_what_a_reader_keeps_and_ends_it_afterwards),
+		home_test(old_copy_of_the_catalogue_goes_before_what_it_holds),
 		home_test(token_version_is_left_until_its_token_is_back),
 		home_test(four_processes_destroy_each_version_once),
 		home_test(restored_version_is_never_destroyed),

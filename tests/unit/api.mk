@@ -61,6 +61,7 @@ tests_token_test_switch_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_encrypt,--wrap=au
 tests_token_test_switch_LDADD = $(test_libs)
 tests_token_test_history_SOURCES = tests/token/test_history.c $(home_world)
 tests_token_test_history_CPPFLAGS = $(home_cppflags)
+tests_token_test_history_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=inflight_unchanged
 tests_token_test_history_LDADD = $(test_libs)
 tests_token_test_rotation_SOURCES = tests/token/test_rotation.c $(home_world)
 tests_token_test_rotation_CPPFLAGS = $(home_cppflags)

@@ -362,6 +362,114 @@ static void threads_with_a_connection_each_lose_nothing(void **state)
 	assert_int_equal(world_count(w, "SELECT count(DISTINCT row) FROM versions"), 200);
 }
 
+/*
+ * Four threads with a connection each read something, add one to it, and write it back; who was too
+ * late reads it again. A lost update shows as a sum that is too small.
+ */
+#define N_COUNTERS 4
+#define N_COUNTED 50
+
+struct counter {
+	struct world *w;
+	clv_rc (*count)(struct store *store, struct clv_err *err);
+	unsigned aborted;
+	char text[CLV_ERR_TEXT_MAX];
+};
+
+/* The count is in the reason. */
+static clv_rc count_in_version(struct store *store, struct clv_err *err)
+{
+	const struct clv_name name = name_of(KEY_NAME("k") "/cryptoKeyVersions/1");
+	struct store_version version;
+	unsigned n;
+
+	CLV_TRY(store_version_get(store, &name, &version, err));
+	n = (unsigned) strtoul(version.pub.state_reason, NULL, 10);
+	version.pub.state = n % 2 == 0 ? CLV_STATE_DISABLED : CLV_STATE_ENABLED;
+	snprintf(version.pub.state_reason, sizeof version.pub.state_reason, "%u", n + 1);
+	return store_version_set_state(store, grant(), &version, err);
+}
+
+/* The count is the primary's number. */
+static clv_rc count_in_primary(struct store *store, struct clv_err *err)
+{
+	const struct clv_name name = name_of(KEY_NAME("k"));
+	struct store_key key;
+
+	CLV_TRY(store_key_get(store, &name, &key, err));
+	return store_key_set_primary(store, grant(), &key, key.pub.primary + 1, err);
+}
+
+static clv_rc count_in_numbers(struct store *store, struct clv_err *err)
+{
+	static _Atomic unsigned seed = 1000; /* uids are unique */
+	const struct clv_name name = name_of(KEY_NAME("k"));
+	const struct store_version version = some_version(CLV_RESIDENCY_WRAPPED, seed++);
+	uint64_t number;
+
+	return store_version_add(store, grant(), &name, &version, NULL, &number, err);
+}
+
+static void *count_many(void *arg)
+{
+	struct counter *counter = arg;
+	struct store *store = NULL;
+	struct clv_err err = { 0 };
+	clv_rc rc = store_open(counter->w->path, 10000, &store, &err);
+
+	for (unsigned i = 0; rc == CLV_OK && i < N_COUNTED;) {
+		rc = counter->count(store, &err);
+		if (rc == CLV_OK) {
+			i++;
+		} else if (rc == CLV_E_ABORTED) {
+			counter->aborted++;
+			rc = CLV_OK;
+		}
+	}
+	store_close(store);
+	snprintf(counter->text, sizeof counter->text, "%s", rc == CLV_OK ? "" : err.text);
+	return NULL;
+}
+
+static unsigned count_at_once(struct world *w, clv_rc (*count)(struct store *, struct clv_err *))
+{
+	struct counter counters[N_COUNTERS];
+	pthread_t threads[N_COUNTERS];
+	unsigned aborted = 0;
+
+	for (unsigned i = 0; i < N_COUNTERS; i++) {
+		counters[i] = (struct counter){ .w = w, .count = count };
+		assert_int_equal(pthread_create(&threads[i], NULL, count_many, &counters[i]), 0);
+	}
+	for (unsigned i = 0; i < N_COUNTERS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_string_equal(counters[i].text, "");
+		aborted += counters[i].aborted;
+	}
+	return aborted;
+}
+
+static void writers_of_one_row_lose_no_update(void **state)
+{
+	static const char *const sums[] = {
+		"SELECT max(number) FROM versions", "SELECT primary_number FROM crypto_keys",
+		"SELECT CAST(state_reason AS INTEGER) FROM versions WHERE number = 1",
+		"SELECT row_version - 1 FROM versions WHERE number = 1"
+	};
+	struct world *w = *state;
+	unsigned aborted;
+
+	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	assert_int_equal(count_at_once(w, count_in_numbers), 0); /* read in the transaction */
+	assert_int_equal(world_count(w, sums[0]), 1 + N_COUNTERS * N_COUNTED);
+	aborted = count_at_once(w, count_in_primary);
+	assert_int_equal(world_count(w, sums[1]), 1 + N_COUNTERS * N_COUNTED);
+	aborted += count_at_once(w, count_in_version);
+	assert_int_equal(world_count(w, sums[2]), N_COUNTERS * N_COUNTED);
+	assert_int_equal(world_count(w, sums[3]), N_COUNTERS * N_COUNTED);
+	assert_true(aborted > 0); /* otherwise nobody met anybody */
+}
+
 /* ---- never again */
 
 static void what_bears_a_name_or_number_cannot_be_deleted(void **state)
@@ -486,6 +594,7 @@ int main(void)
 		TEST(reads_go_on_beside_a_writer),
 		TEST(locked_catalogue_is_deadline_exceeded_within_the_wait),
 		TEST(threads_with_a_connection_each_lose_nothing),
+		TEST(writers_of_one_row_lose_no_update),
 		TEST(what_bears_a_name_or_number_cannot_be_deleted),
 		TEST(row_number_of_a_version_is_never_given_again),
 		TEST(pages_give_each_key_once_and_in_order),

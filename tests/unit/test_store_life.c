@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/unit/store_world.h"
 
@@ -445,6 +447,63 @@ static void reader_delays_the_end_of_the_log_and_no_more(void **state)
 	store_close(reader);
 }
 
+static void scrubbing_cuts_the_log_once_the_reader_has_gone(void **state)
+{
+	struct world *w = *state;
+	struct store *reader = world_connect(w);
+	struct store_version version;
+
+	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	add_version(w, CLV_RESIDENCY_WRAPPED, 2);
+	set_state(w, 2, CLV_STATE_DESTROY_SCHEDULED, T0);
+	version = version_n(w, 2);
+	assert_ok(w, store_exec(reader, "BEGIN; SELECT count(*) FROM versions", &w->err));
+	assert_ok(w, erase(w, &version));
+	assert_true(times_in_files(w, &version) > 0);
+	assert_refused(w, store_scrub(w->store, grant(), &w->err), CLV_E_DEADLINE_EXCEEDED,
+		       "did not finish in time");
+	assert_true(times_in_files(w, &version) > 0);
+	assert_ok(w, store_exec(reader, "COMMIT", &w->err));
+	assert_ok(w, store_scrub(w->store, grant(), &w->err));
+	assert_int_equal(times_in_files(w, &version), 0);
+	store_close(reader);
+}
+
+static void touch(const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void copies_of_before_an_upgrade_are_removed_and_nothing_else(void **state)
+{
+	static const char *const tails[] = { ".schema-1", ".schema-12", ".schema-2.a1B2c3" };
+	struct world *w = *state;
+	char path[160];
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(tails); i++) {
+		snprintf(path, sizeof path, "%s%s", w->path, tails[i]);
+		touch(path);
+	}
+	snprintf(path, sizeof path, "%s.mine", w->path);
+	touch(path);
+	assert_ok(w, store_copies_remove(w->store, grant(), &w->err));
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(access(w->path, F_OK), 0);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(tails); i++) {
+		snprintf(path, sizeof path, "%s%s", w->path, tails[i]);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	assert_ok(w, store_copies_remove(w->store, grant(), &w->err)); /* none is fine */
+	snprintf(path, sizeof path, "%s.schema-3", w->path);
+	assert_int_equal(mkdir(path, 0700), 0); /* root could remove any file */
+	assert_refused(w, store_copies_remove(w->store, grant(), &w->err), CLV_E_UNAVAILABLE,
+		       "schema-3, an old copy of the catalogue");
+	assert_int_equal(rmdir(path), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
@@ -466,6 +525,8 @@ int main(void)
 		TEST(bytes_of_an_erased_version_are_out_of_the_file_and_its_log),
 		TEST(no_copy_stays_behind_when_pages_split_and_merge),
 		TEST(reader_delays_the_end_of_the_log_and_no_more),
+		TEST(scrubbing_cuts_the_log_once_the_reader_has_gone),
+		TEST(copies_of_before_an_upgrade_are_removed_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests_name("store life", tests, NULL, NULL);

@@ -41,6 +41,7 @@ static mode_t harden(void)
 #endif
 	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
 	return umask(077);
 }
 

@@ -318,6 +318,8 @@ json_t *kms_record_status(const struct clv_status *status)
 	kms_put(&rec, "schema", json_integer(status->schema));
 	kms_put_number(&rec, "generation", status->generation);
 	kms_put_number(&rec, "auditBytes", status->audit_bytes);
+	kms_put_number(&rec, "reserveBytes", status->reserve_bytes);
+	kms_put(&rec, "reserveFull", json_boolean(status->reserve_full));
 	for (size_t i = 0; i < status->n_locations; i++)
 		kms_append(&locations, status_location(&status->locations[i]));
 	kms_put(&rec, "locations", locations);
