@@ -267,7 +267,7 @@ clv_rc api_import_jobs_expire(struct api_upkeep *up, struct clv_err *err)
 	do {
 		CLV_TRY(store_import_job_list_due(up->worker->store, up->now, after_time, after_row,
 						  DUE_AT_ONCE, page, &n, err));
-		if (!api_upkeep_copies(up, n))
+		if (!api_upkeep_remove_copies(up, n))
 			break;
 		for (size_t i = 0; i < n; i++)
 			expire_one(up, &rows[i]);
