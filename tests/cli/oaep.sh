@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Asymmetric decryption by every algorithm with the shipped kmsctl: what the openssl command
 # encrypts to the public key comes back, and nothing with another padding.
+# shellcheck disable=SC2046,SC2086 # version and $place are lists of words
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"
@@ -9,7 +10,6 @@ set -eu
 . "$srcdir/tests/support/kinds.sh"
 
 # opens ALGORITHM HASH
-# shellcheck disable=SC2046
 opens()
 {
 	new_key "$1" asymmetric-encryption

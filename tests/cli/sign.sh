@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Signatures by every algorithm with the shipped kmsctl: the openssl command verifies them, and takes
 # none for other data.
+# shellcheck disable=SC2046,SC2086 # version and $place are lists of words
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"
@@ -25,7 +26,6 @@ openssl_verifies()
 }
 
 # signs ALGORITHM HASH: by data, and where there is a hash by digest.
-# shellcheck disable=SC2046 # version gives words
 signs()
 {
 	new_key "$1" asymmetric-signing

@@ -4,7 +4,7 @@
 # "r", files to work on, and short words for what is done to keys, each called like its algorithm.
 kmsctl=${KMSCTL:-${top_builddir:?}/tools/kmsctl/kmsctl}
 command -v openssl >/dev/null || skip_all 'the openssl command is needed'
-cd "${TMPDIR:?}"
+cd "${TMPDIR:?}" || exit
 CLAVIGER_HOME=$PWD/home
 export CLAVIGER_HOME
 unset CLAVIGER_PROJECT XDG_DATA_HOME

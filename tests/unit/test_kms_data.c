@@ -105,7 +105,7 @@ static void every_algorithm_has_gclouds_spelling_and_its_own(void **state)
 
 static void what_is_no_algorithm_is_refused(void **state)
 {
-	static const char *const words[] = { "",
+	static const char *const wrong[] = { "",
 					     "hmac",
 					     "hmac-sha2566",
 					     "hmac-sha-256",
@@ -119,10 +119,10 @@ static void what_is_no_algorithm_is_refused(void **state)
 
 	(void) state;
 	LINE(&args, SIGN_LINE);
-	for (size_t i = 0; i < KMS_ARRAY_LEN(words); i++) {
+	for (size_t i = 0; i < KMS_ARRAY_LEN(wrong); i++) {
 		enum clv_algorithm algorithm = CLV_ALG_HMAC_SHA1;
 
-		assert_int_equal(kms_read_algorithm(&args, words[i], &algorithm, &err),
+		assert_int_equal(kms_read_algorithm(&args, wrong[i], &algorithm, &err),
 				 CLV_E_INVALID_ARGUMENT);
 		assert_int_equal(algorithm, CLV_ALG_HMAC_SHA1);
 	}
