@@ -169,20 +169,41 @@ clv_rc hsm_import_try(struct hsm_session *session, const struct hsm_kind *job_ki
 	return CLV_OK;
 }
 
-/* The same with a key pair that is made for it. */
-static clv_rc try_method(struct hsm_session *session, const struct hsm_kind *kind,
-			 struct clv_err *err)
+/* The forms of import keys that differ in what they ask of a token, by `verdict`. */
+static const struct method *const forms[] = { &methods[0], &methods[2], &methods[4] };
+
+static clv_rc try_form(struct hsm_session *session, const struct hsm_kind *kind,
+		       CK_OBJECT_HANDLE private, EVP_PKEY *public, struct hsm_verdict *verdict,
+		       struct clv_err *err)
+{
+	clv_rc rc = hsm_import_try(session, kind, private, public, err);
+
+	if (rc != CLV_OK && !hsm_is_definite(rc, err))
+		return rc;
+	verdict->what = rc == CLV_OK ? HSM_CAN : HSM_CANNOT;
+	if (rc != CLV_OK)
+		snprintf(verdict->why, sizeof verdict->why, "%.90s", err->text);
+	return CLV_OK;
+}
+
+/* All forms with one key pair: making it is what takes long, and they want the same one. */
+static clv_rc try_forms(struct hsm_session *session, struct hsm_verdict *verdicts,
+			struct clv_err *err)
 {
 	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
 	CLV_AUTO_DONE(hsm_pkey_done) EVP_PKEY *key = NULL;
+	struct hsm_kind kind = forms[0]->kind;
 	CK_OBJECT_HANDLE public, private;
 
-	CLV_TRY(hsm_generate_pair(session, kind, HSM_BORN_SESSION, NULL, NULL, &public, &private,
+	kind.bits = 2048;
+	CLV_TRY(hsm_generate_pair(session, &kind, HSM_BORN_SESSION, NULL, NULL, &public, &private,
 				  err));
 	hsm_scrap_add(&scrap, private);
 	hsm_scrap_add(&scrap, public);
-	CLV_TRY(hsm_public_read(session, kind, public, &key, err));
-	return hsm_import_try(session, kind, private, key, err);
+	CLV_TRY(hsm_public_read(session, &kind, public, &key, err));
+	for (size_t i = 0; i < CLV_ARRAY_LEN(forms); i++)
+		CLV_TRY(try_form(session, &forms[i]->kind, private, key, &verdicts[i], err));
+	return CLV_OK;
 }
 
 static clv_rc try_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *err)
@@ -192,7 +213,7 @@ static clv_rc try_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *er
 	CLV_TRY(hsm_require_hierarchy(hsm, err));
 	CLV_TRY(hsm_session_acquire(hsm, &session, err));
 	hsm_cache_bury(session);
-	return try_method(session, work->arg, err);
+	return try_forms(session, work->arg, err);
 }
 
 /* `why` may be *err's own text. */
@@ -207,30 +228,24 @@ static clv_rc refuse(const struct method *method, const char *why, struct clv_er
 
 static clv_rc check_method(struct hsm *hsm, const struct method *method, struct clv_err *err)
 {
-	struct hsm_kind kind = method->kind;
-	struct hsm_work work = { .run = try_run, .arg = &kind };
-	struct hsm_verdict *kept = &hsm->import_verdicts[method->verdict], verdict;
-	clv_rc rc;
+	struct hsm_verdict verdicts[CLV_ARRAY_LEN(forms)] = { 0 };
+	struct hsm_work work = { .run = try_run, .arg = verdicts };
+	const struct hsm_verdict *verdict = &verdicts[method->verdict];
 
-	if (kind.scheme == HSM_SCHEME_IMPORT &&
+	_Static_assert(sizeof verdicts == sizeof hsm->import_verdicts, "one for each form");
+	if (method->kind.scheme == HSM_SCHEME_IMPORT &&
 	    (hsm->caps.wrap_format == NULL || strcmp(hsm->caps.wrap_format, "RFC 5649") != 0))
 		return refuse(method, "it does not unwrap by RFC 5649", err);
 	pthread_mutex_lock(&hsm->verdict_lock);
-	verdict = *kept;
+	memcpy(verdicts, hsm->import_verdicts, sizeof verdicts);
 	pthread_mutex_unlock(&hsm->verdict_lock);
-	if (verdict.what == HSM_UNTRIED) {
-		kind.bits = 2048;
-		rc = hsm_work_do(hsm, &work, err);
-		if (rc != CLV_OK && !hsm_is_definite(rc, err))
-			return rc;
-		verdict.what = rc == CLV_OK ? HSM_CAN : HSM_CANNOT;
-		if (rc != CLV_OK)
-			snprintf(verdict.why, sizeof verdict.why, "%.90s", err->text);
+	if (verdict->what == HSM_UNTRIED) {
+		CLV_TRY(hsm_work_do(hsm, &work, err));
 		pthread_mutex_lock(&hsm->verdict_lock);
-		*kept = verdict;
+		memcpy(hsm->import_verdicts, verdicts, sizeof verdicts);
 		pthread_mutex_unlock(&hsm->verdict_lock);
 	}
-	return verdict.what == HSM_CAN ? CLV_OK : refuse(method, verdict.why, err);
+	return verdict->what == HSM_CAN ? CLV_OK : refuse(method, verdict->why, err);
 }
 
 clv_rc hsm_import_check(struct hsm *hsm, int method, struct clv_err *err)

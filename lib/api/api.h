@@ -266,6 +266,13 @@ struct api_upkeep {
 CLV_MUST_USE clv_rc api_upkeep_note(struct api_upkeep *up, const char *resource, const char *reason,
 				    const char *version, clv_rc rc, struct clv_err *err);
 
+/*
+ * Copies of before an upgrade would keep the material of what is erased now. They go first: if this
+ * process dies in between, nothing is erased that still lies somewhere. False: they did not go, and
+ * the `n_due` things that are due are noted as left.
+ */
+bool api_upkeep_remove_copies(struct api_upkeep *up, size_t n_due);
+
 /* `n` things have to wait for the next round; *err says why. */
 void api_upkeep_left(struct api_upkeep *up, uint64_t n, const struct clv_err *err);
 

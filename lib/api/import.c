@@ -84,8 +84,9 @@ static clv_rc rewrap(struct importing *i, struct store_version *version, struct 
 	api_parents_of(&ring, &parents);
 	job.parent = &parents.kek;
 	memcpy(job.id, i->job.uid, sizeof job.id);
-	CLV_TRY(hsm_version_import(hsm, i->grant, i->job.method, &job, i->algorithm, &parents.kek,
-				   i->import->wrapped, &blob, &public, version->check_value, err));
+	CLV_TRY(hsm_version_import(hsm, i->grant, (int) i->job.method, &job, i->algorithm,
+				   &parents.kek, i->import->wrapped, &blob, &public,
+				   version->check_value, err));
 	memcpy(version->blob, blob.bytes, blob.len);
 	version->blob_len = blob.len;
 	memcpy(version->public_key, public.der, public.len);

@@ -75,10 +75,10 @@ static clv_rc make_job(struct api_worker *worker, const struct clv_grant *grant,
 
 	CLV_TRY(store_ring_get(worker->store, name, &ring, err));
 	CLV_TRY(api_token_get(worker, name->location, &hsm, err));
-	CLV_TRY(hsm_import_check(hsm, options->method, err));
+	CLV_TRY(hsm_import_check(hsm, (int) options->method, err));
 	api_parents_of(&ring, &parents);
-	CLV_TRY(hsm_import_key_generate(hsm, grant, options->method, &parents.kek, &blob, &public,
-					err));
+	CLV_TRY(hsm_import_key_generate(hsm, grant, (int) options->method, &parents.kek, &blob,
+					&public, err));
 	CLV_TRY(clv_random(row.uid, sizeof row.uid, err));
 	memcpy(row.blob, blob.bytes, blob.len);
 	row.blob_len = blob.len;
@@ -267,6 +267,8 @@ clv_rc api_import_jobs_expire(struct api_upkeep *up, struct clv_err *err)
 	do {
 		CLV_TRY(store_import_job_list_due(up->worker->store, up->now, after_time, after_row,
 						  DUE_AT_ONCE, page, &n, err));
+		if (!api_upkeep_remove_copies(up, n))
+			break;
 		for (size_t i = 0; i < n; i++)
 			expire_one(up, &rows[i]);
 		if (n > 0) {

@@ -132,11 +132,7 @@ static clv_rc end_begun(struct api_upkeep *up, struct clv_err *err)
 	return rc;
 }
 
-/*
- * Copies of before an upgrade would keep the material of what is destroyed now. They go first: if
- * this process dies in between, nothing is destroyed that still lies somewhere.
- */
-static bool remove_copies(struct api_upkeep *up, size_t n_due)
+bool api_upkeep_remove_copies(struct api_upkeep *up, size_t n_due)
 {
 	struct clv_err err;
 
@@ -173,7 +169,7 @@ static clv_rc end_due(struct api_upkeep *up, struct clv_err *err)
 	do {
 		CLV_TRY(store_version_list_due(up->worker->store, up->now, after_time, after_row,
 					       DUE_AT_ONCE, page, &n, err));
-		if (!remove_copies(up, n))
+		if (!api_upkeep_remove_copies(up, n))
 			break;
 		for (size_t i = 0; i < n; i++)
 			end_one(up, &rows[i]);

@@ -186,5 +186,6 @@ says 'it says the limit' '8192'
 printf '' >empty
 import 2 'an empty file' aes aes-256-cbc empty
 import 2 'a public key of somebody else' aes aes-256-cbc aes.key --public-key-file ec.pem
+import 2 'two inputs from one standard input' aes aes-256-cbc - --public-key-file -
 import 0 'the public key from a file' aes aes-256-cbc aes.key --public-key-file job.pem
 tap_done

@@ -802,7 +802,9 @@ static void maintain_in_a_process(struct home_world *w, void *arg)
 	(void) arg;
 	world_open(w);
 	assert_ok(w, clv_maintain(w->ctx, NULL, &report, &w->err));
-	assert_int_equal(report.left, 0);
+	/* The log may be in use by the others at this moment; jobs are not left. */
+	if (report.left > 0 && strstr(report.why, "may stand in its log still") == NULL)
+		fail_msg("%s", report.why);
 	world_sql(w, report.import_jobs_expired == 1
 			     ? "UPDATE counted SET n = n + 1"
 			     : "UPDATE counted SET n = n"); /* other numbers fail below */

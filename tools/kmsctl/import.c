@@ -63,12 +63,14 @@ static clv_rc get_wrapped(struct kms_run *run, const char *job_name, struct clv_
 
 static clv_rc check_files(const struct kms_args *args, struct clv_err *err)
 {
+	static const char *const inputs[] = { "target-key-file", "public-key-file", NULL };
+
 	if (kms_given(args, "target-key-file") == kms_given(args, "wrapped-key-file"))
 		return kms_usage(args, err,
 				 "either --target-key-file or --wrapped-key-file is needed");
 	if (kms_given(args, "public-key-file") && !kms_given(args, "target-key-file"))
 		return kms_usage(args, err, "--public-key-file goes with --target-key-file");
-	return CLV_OK;
+	return kms_check_stdin(args, inputs, err);
 }
 
 clv_rc kms_version_import(struct kms_run *run, struct clv_err *err)
