@@ -30,6 +30,7 @@ token_programs = \
 	tests/token/test_hsm_crypt \
 	tests/token/test_hsm_kinds \
 	tests/token/test_hsm_sign \
+	tests/token/test_hsm_decrypt \
 	tests/token/test_hsm_import \
 	tests/token/test_hsm_faults \
 	tests/token/test_hsm_breaker \
@@ -76,6 +77,10 @@ tests_token_test_hsm_kinds_LDADD = $(test_libs)
 tests_token_test_hsm_sign_SOURCES = tests/token/test_hsm_sign.c $(kind_world)
 tests_token_test_hsm_sign_CPPFLAGS = $(token_cppflags)
 tests_token_test_hsm_sign_LDADD = $(test_libs)
+
+tests_token_test_hsm_decrypt_SOURCES = tests/token/test_hsm_decrypt.c $(kind_world)
+tests_token_test_hsm_decrypt_CPPFLAGS = $(token_cppflags)
+tests_token_test_hsm_decrypt_LDADD = $(test_libs)
 
 tests_token_test_hsm_import_SOURCES = tests/token/test_hsm_import.c $(kind_world)
 tests_token_test_hsm_import_CPPFLAGS = $(token_cppflags)

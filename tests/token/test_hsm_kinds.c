@@ -181,6 +181,25 @@ static void ctr_takes_data_of_any_length(void **state)
 	}
 }
 
+/* SoftHSM refuses to let a counter begin anew: that is about these data, not about the token. */
+static void a_counter_at_its_end_harms_nobody(void **state)
+{
+	struct world *w = *state;
+	struct version version;
+	struct raw raw;
+	uint8_t iv[16];
+	clv_rc rc;
+
+	memset(iv, 0xff, sizeof iv);
+	version_generate(w, CLV_ALG_AES_128_CTR, &version);
+	for (int i = 0; i < 20; i++) {
+		rc = raw_encrypt(w, &version, (struct clv_bytes){ iv, sizeof iv }, no_bytes,
+				 bytes_of("seventeen bytes.."), &raw);
+		assert_true(rc == CLV_OK || rc == CLV_E_INVALID_ARGUMENT);
+	}
+	check_round_trip(w, &version);
+}
+
 static void gcm_of_each_key_length_opens_only_what_is_whole(void **state)
 {
 	struct world *w = *state;
@@ -318,6 +337,46 @@ static void an_empty_message_has_a_mac(void **state)
 	version_generate(w, CLV_ALG_HMAC_SHA256, &version);
 	assert_ok(w, hsm_mac(w->hsm, grant(), &version.key, no_bytes, mac, &len, &w->err));
 	assert_int_equal(len, 32);
+}
+
+/* ---- telling keys apart ---- */
+
+static clv_rc same(struct world *w, const struct hsm_kind *kind, const struct hsm_keyref *a,
+		   const struct hsm_keyref *b)
+{
+	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin pin_a = { 0 };
+	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin pin_b = { 0 };
+	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
+
+	CLV_TRY(hsm_key_pin(w->hsm, a, &pin_a, &w->err));
+	CLV_TRY(hsm_key_pin(w->hsm, b, &pin_b, &w->err));
+	CLV_TRY(hsm_session_acquire(w->hsm, &session, &w->err));
+	return hsm_same_secret(session, kind, pin_a.handle, pin_b.handle, &w->err);
+}
+
+/* What a key is checked with before its blob is handed out. GCM says so by a tag that does not fit.
+ */
+static void two_keys_are_never_taken_for_one(void **state)
+{
+	static const enum clv_algorithm algorithms[] = { CLV_ALG_AES_128_CBC, CLV_ALG_AES_256_CTR,
+							 CLV_ALG_HMAC_SHA1, CLV_ALG_HMAC_SHA512 };
+	struct world *w = *state;
+	struct version a, b;
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(algorithms); i++) {
+		const struct hsm_kind *kind = hsm_kind_get(HSM_ROLE_VERSION, algorithms[i]);
+
+		version_generate(w, algorithms[i], &a);
+		version_generate(w, algorithms[i], &b);
+		assert_ok(w, same(w, kind, &a.key, &a.key));
+		assert_refused(w, same(w, kind, &a.key, &b.key), CLV_E_DATA_LOSS, "another key");
+	}
+	version_generate(w, CLV_ALG_AES_256_GCM, &a);
+	version_generate(w, CLV_ALG_AES_256_GCM, &b);
+	assert_ok(w, same(w, hsm_kind_get(HSM_ROLE_VERSION, CLV_ALG_AES_256_GCM), &a.key, &a.key));
+	assert_int_not_equal(
+		same(w, hsm_kind_get(HSM_ROLE_VERSION, CLV_ALG_AES_256_GCM), &a.key, &b.key),
+		CLV_OK);
 }
 
 /* ---- what is refused ---- */
@@ -509,6 +568,8 @@ int main(void)
 		token_test(every_mac_key_verifies_its_own_macs_only),
 		token_test(macs_are_those_of_openssl),
 		token_test(an_empty_message_has_a_mac),
+		token_test(two_keys_are_never_taken_for_one),
+		token_test(a_counter_at_its_end_harms_nobody),
 		token_test(a_key_does_only_what_its_algorithm_is_for),
 		token_test(the_token_refuses_another_mechanism),
 		token_test(a_damaged_blob_is_data_loss),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Killed while a key's flags are written in the token: the key is never lost. */
+/* Killed while a key's flags are written in the token, or a key made: no key is lost, none stays.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,11 +57,27 @@ static int child_switch_for_ever(struct world *w)
 	}
 }
 
-static void kill_a_switching_child(struct world *w)
+/* Makes a pair with the id and ends it, again and again. */
+static int child_make_pairs_for_ever(struct world *w)
+{
+	struct hsm_public public;
+	uint8_t id[HSM_ID_LEN];
+
+	if (!read_id(w, id) || world_try_open(w, &w->hsm) != CLV_OK || write(MARK, "x", 1) != 1)
+		return 1;
+	for (;;) {
+		if (hsm_version_create(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256, id, "killed",
+				       &public, &w->err) != CLV_OK ||
+		    hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION, id, &w->err) != CLV_OK)
+			return 2;
+	}
+}
+
+static void kill_a_child(struct world *w, const char *mode)
 {
 	char byte;
 	int fd, status;
-	pid_t pid = world_spawn(w, "switch-for-ever", &fd);
+	pid_t pid = world_spawn(w, mode, &fd);
 
 	assert_int_equal(read(fd, &byte, 1), 1);
 	world_nap(30000);
@@ -84,7 +101,7 @@ static void a_kill_while_flags_are_written_loses_no_key(void **state)
 	write_id(w, &key);
 	world_close(w);
 	for (unsigned i = 0; i < kills; i++) {
-		kill_a_switching_child(w);
+		kill_a_child(w, "switch-for-ever");
 		world_open(w);
 		assert_ok(w, hsm_key_set_enabled(w->hsm, grant(), 0, key.id, true, &w->err));
 		assert_ok(w, world_unseal(w, &key, &sealed, "switched", &w->err));
@@ -108,7 +125,7 @@ static void a_reader_after_a_kill_finds_the_key(void **state)
 	for (unsigned i = 0; i < kills; i++) {
 		clv_rc rc;
 
-		kill_a_switching_child(w);
+		kill_a_child(w, "switch-for-ever");
 		world_open(w);
 		rc = world_unseal(w, &key, &sealed, "switched", &w->err);
 		if (rc != CLV_OK && rc != CLV_E_FAILED_PRECONDITION) /* disabled */
@@ -137,13 +154,44 @@ static void a_key_made_before_the_kill_is_not_undone_by_old_copies(void **state)
 		       "gone");
 }
 
+/* What the catalogue noted before, it can take away: both halves, whole or not. */
+static void a_kill_while_a_pair_is_made_leaves_what_can_be_destroyed(void **state)
+{
+	struct world *w = *state;
+	unsigned kills = world_kills(), before;
+	struct hsm_keyref other, pair = { .role = HSM_ROLE_VERSION };
+	struct hsm_public public;
+	struct sealed sealed;
+
+	world_new_id(pair.id);
+	world_token_key(w, &other);
+	world_seal(w, &other, "other", &sealed);
+	before = raw_count_token_objects(w);
+	write_id(w, &pair);
+	world_close(w);
+	for (unsigned i = 0; i < kills; i++) {
+		kill_a_child(w, "make-pairs-for-ever");
+		world_open(w);
+		assert_ok(w, hsm_key_destroy(w->hsm, grant(), HSM_ROLE_VERSION, pair.id, &w->err));
+		assert_int_equal(raw_count_token_objects(w), before);
+		assert_ok(w, world_unseal(w, &other, &sealed, "other", &w->err));
+		world_close(w);
+	}
+	world_open(w);
+	assert_ok(w, hsm_version_create(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256, pair.id,
+					"at last", &public, &w->err));
+}
+
 int main(int argc, char **argv)
 {
-	static const struct child_mode modes[] = { { "switch-for-ever", child_switch_for_ever } };
+	static const struct child_mode modes[] = { { "switch-for-ever", child_switch_for_ever },
+						   { "make-pairs-for-ever",
+						     child_make_pairs_for_ever } };
 	const struct CMUnitTest tests[] = {
 		token_test(a_kill_while_flags_are_written_loses_no_key),
 		token_test(a_reader_after_a_kill_finds_the_key),
 		token_test(a_key_made_before_the_kill_is_not_undone_by_old_copies),
+		token_test(a_kill_while_a_pair_is_made_leaves_what_can_be_destroyed),
 	};
 
 	world_maybe_child(argc, argv, modes, CLV_ARRAY_LEN(modes));
