@@ -108,6 +108,39 @@ works 'restore' \
 	gcloud kms keys versions restore 1 --location=europe-west2 --keyring=str-pl-london-kr --key=str-pl-london-key01
 is 'it is disabled' "$(state 1)" DISABLED
 
+# ---- keys that do other things: gcloud's own examples, but for the names in them
+
+global='--location=global --keyring=str-pl-global-kr'
+# shellcheck disable=SC2086 # $global is a list of words
+{
+	works 'a key that signs' gcloud kms keys create signer $global \
+		--purpose=asymmetric-signing --default-algorithm=ec-sign-p256-sha256 --protection-level=software
+	works 'signs' gcloud kms asymmetric-sign $global --key=signer --version=1 \
+		--digest-algorithm=sha256 --input-file=letter --signature-file=signature
+	works 'data too' gcloud kms asymmetric-sign $global --key=signer --version=1 \
+		--input-file=letter --signature-file=signature --skip-integrity-verification
+	works 'and has a public half' gcloud kms keys versions get-public-key 1 $global --key=signer \
+		--public-key-format=pem --output-file=public_key.file
+	works 'a key that is encrypted to' gcloud kms keys create inbox $global \
+		--purpose=asymmetric-encryption --default-algorithm=rsa-decrypt-oaep-2048-sha256
+	gives 2 'decrypts, though not this' gcloud kms asymmetric-decrypt $global --key=inbox --version=1 \
+		--ciphertext-file=letter --plaintext-file=back
+	works 'a key for codes' gcloud kms keys create codes $global --purpose=mac --default-algorithm=hmac-sha256
+	works 'makes one' gcloud kms mac-sign $global --key=codes --version=1 \
+		--input-file=letter --signature-file=code
+	works 'and sees whether it is right' gcloud kms mac-verify $global --key=codes --version=1 \
+		--input-file=letter --signature-file=code
+	is 'which it is' "$(cat out)" True
+	works 'a key of plain AES' gcloud kms keys create plain $global --purpose=raw-encryption \
+		--default-algorithm=aes-256-ctr
+	printf '0123456789abcdef' >iv
+	works 'encrypts' gcloud kms raw-encrypt $global --key=plain --version=1 --plaintext-file=letter \
+		--initialization-vector-file=iv --ciphertext-file=cipher
+	works 'and decrypts' gcloud kms raw-decrypt $global --key=plain --version=1 --ciphertext-file=cipher \
+		--initialization-vector-file=iv --plaintext-file=back
+	ok 'it is the same letter again' cmp letter back
+}
+
 # ---- looking
 
 works 'locations' gcloud kms locations list --format='value(locationId)'

@@ -120,6 +120,46 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	ok 'and no file is left of either' [ ! -e none ]
 }
 
+# ---- the same keys in OpenSSL's hands: both must make the same bytes
+
+hex() { od -An -v -tx1 "$1" | tr -d ' \n'; }
+gives 0 'an import job' import-jobs create j $place --import-method rsa-oaep-3072-sha1-aes-256 \
+	--protection-level software --quiet
+# share ALGORITHM BYTES: a random key in the file "key", which is version 2 of the algorithm's key.
+share()
+{
+	openssl rand -out key "$2"
+	run "$kmsctl" keys versions import $place --key "$1" --import-job j --algorithm "$1" \
+		--target-key-file key
+	if [ "$rc" -ne 0 ]; then fail "$1: a key that OpenSSL has, too" "$(cat err)"; fi
+}
+
+for hash in sha1:20 sha224:28 sha256:32 sha384:48 sha512:64; do
+	algorithm=hmac-${hash%:*}
+	share "$algorithm" "${hash#*:}"
+	run "$kmsctl" mac-sign $place --key "$algorithm" --version 2 --input-file letter --signature-file mac
+	openssl mac -digest "${hash%:*}" -macopt "hexkey:$(hex key)" -in letter -binary -out theirs HMAC
+	ok "$algorithm: the code is that of openssl mac" cmp mac theirs
+done
+for bits in 128 256; do
+	for mode in cbc ctr; do
+		share "aes-$bits-$mode" $((bits / 8))
+		run "$kmsctl" raw-encrypt $place --key "aes-$bits-$mode" --version 2 --plaintext-file blocks \
+			--ciphertext-file ours --initialization-vector-file iv16
+		openssl enc "-aes-$bits-$mode" -nopad -K "$(hex key)" -iv "$(hex iv16)" -in blocks -out theirs
+		ok "aes-$bits-$mode: the ciphertext is that of openssl enc" cmp ours theirs
+	done
+	# GCM is CTR that begins at 2 (NIST SP 800-38D, section 7.1), and a tag.
+	share "aes-$bits-gcm" $((bits / 8))
+	rm -f iv
+	run "$kmsctl" raw-encrypt $place --key "aes-$bits-gcm" --version 2 --plaintext-file blocks \
+		--ciphertext-file ours --initialization-vector-output-file iv
+	openssl enc "-aes-$bits-ctr" -K "$(hex key)" -iv "$(hex iv)00000002" -in blocks -out theirs
+	head -c 4096 ours >without-tag
+	ok "aes-$bits-gcm: the ciphertext is that of openssl enc" cmp without-tag theirs
+	is "aes-$bits-gcm: and a tag of 16 bytes" "$(wc -c <ours)" 4112
+done
+
 # ---- what is refused
 
 {
@@ -137,7 +177,7 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	says 'with limit and size' 'has 100000 bytes; the limit is 65536'
 	gives 2 'no version' mac-sign $place --key hmac-sha256 --input-file letter --signature-file none
 	says 'which is said' 'missing: --version'
-	gives 4 'a version that is not there' mac-sign $place --key hmac-sha256 --version 2 \
+	gives 4 'a version that is not there' mac-sign $place --key hmac-sha256 --version 3 \
 		--input-file letter --signature-file none
 	gives 2 'standard input twice' mac-verify $(version hmac-sha256) --input-file - --signature-file -
 	gives 2 'no algorithm' keys create k $place --purpose mac

@@ -117,6 +117,7 @@ static void wrong_checksums_of_key_pairs_and_macs_are_refused(struct home_world 
 	assert_int_equal(out.len, 0);
 	assert_null(plaintext);
 	assert_true(valid);
+	clv_buf_done(&out);
 }
 
 static void wrong_checksums_of_raw_aes_are_refused(struct home_world *w)
@@ -150,6 +151,7 @@ static void wrong_checksums_of_raw_aes_are_refused(struct home_world *w)
 				cases[i].decrypt);
 		assert_int_equal(out.len, 0);
 		assert_null(plaintext);
+		clv_buf_done(&out);
 	}
 }
 
@@ -183,6 +185,7 @@ static void what_is_too_long_is_refused_with_limit_and_size(struct home_world *w
 		       CLV_E_INVALID_ARGUMENT, "ciphertext is too long: 513 bytes, at most 512");
 	assert_null(plaintext);
 	assert_int_equal(out.len, 0);
+	clv_buf_done(&out);
 }
 
 static void raw_inputs_that_are_too_long_are_refused(struct home_world *w)
@@ -207,6 +210,7 @@ static void raw_inputs_that_are_too_long_are_refused(struct home_world *w)
 		assert_refused(w,
 			       clv_raw_encrypt(w->ctx, NULL, name, &in, &out, &iv, NULL, &w->err),
 			       CLV_E_INVALID_ARGUMENT, cases[i].part);
+		clv_buf_done(&out);
 	}
 }
 
@@ -312,6 +316,7 @@ static void signing_takes_data_or_a_digest_of_the_algorithms_own_hash(struct hom
 						   &w->err),
 			       CLV_E_INVALID_ARGUMENT, cases[i].part);
 		assert_int_equal(out.len, 0);
+		clv_buf_done(&out);
 	}
 }
 
@@ -430,6 +435,7 @@ static void raw_inputs_that_an_algorithm_does_not_have_are_refused(struct home_w
 			       CLV_E_INVALID_ARGUMENT, cases[i].part);
 		assert_int_equal(out.len, 0);
 		assert_int_equal(iv.len, 99);
+		clv_buf_done(&out);
 	}
 }
 
