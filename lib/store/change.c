@@ -3,8 +3,11 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "lib/base/deadline.h"
 #include "lib/store/impl.h"
 #include "lib/base/banned.h"
+
+#define SCRUB_WAIT_MS 1000
 
 static clv_rc run_plain(struct store *store, enum store_sql sql, struct clv_err *err)
 {
@@ -55,12 +58,21 @@ void store_tidy(struct store *store)
 	(void) sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
+/*
+ * For readers SQLite waits by itself, as long as it waits for anything. For another who is at it
+ * just now it does not wait at all, and that is soon over.
+ */
 clv_rc store_scrub(struct store *store, const struct clv_grant *grant, struct clv_err *err)
 {
+	struct clv_deadline deadline = clv_deadline_in(SCRUB_WAIT_MS);
+	unsigned pause_us = 0;
 	int code;
 
 	clv_grant_assert(grant);
-	code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	do
+		code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+						 NULL);
+	while (code == SQLITE_BUSY && clv_backoff(deadline, &pause_us, 20000));
 	return code == SQLITE_OK
 		       ? CLV_OK
 		       : store_fail(store->path, store->db, code, "sqlite3_wal_checkpoint_v2", err);
