@@ -128,7 +128,31 @@ says 'and that is said' "refers to the correct CryptoKey"
 dek generate 2 'a DEK that is too short' --wrapped-file none --length 15
 dek generate 2 'a DEK that is too long' --wrapped-file none --length 65
 dek generate 5 'not over another one' --wrapped-file w1
+says 'and it says why' 'ALREADY_EXISTS: w1 is there: what is in it would be lost'
 dek unwrap 0 'which is still there' --wrapped-file w1 --plaintext-file back1
+: >racing.empty
+dek generate 5 'not over an empty file' --wrapped-file racing.empty
+
+# Several at once with one name: one has it, and the others show no DEK, for that would be lost.
+jobs=
+for i in 1 2 3 4 5; do
+	# shellcheck disable=SC2086
+	"$kmsctl" dek generate $place --wrapped-file racing --plaintext-file "racing.$i" \
+		>/dev/null 2>"racing.err$i" </dev/null &
+	jobs="$jobs $!"
+done
+rcs=
+for job in $jobs; do
+	rc=0
+	wait "$job" || rc=$?
+	rcs="$rcs$rc"
+done
+is 'of several at once one makes its DEK' "$(printf '%s' "$rcs" | tr -d 5)" 0
+is 'and shows it' "$(find . -name 'racing.[1-5]' | wc -l)" 1
+dek unwrap 0 'which is the one that is wrapped' --wrapped-file racing --plaintext-file back
+ok 'byte for byte' cmp racing.[1-5] back
+is 'nothing else is left of them' "$(find . -name '.kmsctl*')" ''
+rm -f racing* back
 dek generate 2 'one standard output for two' --wrapped-file - --plaintext-file -
 gives 4 'under a key that is none' dek generate --key "${K%/k}/none" --wrapped-file none
 ok 'what was refused left no file' [ ! -e back ] && [ ! -e none ]

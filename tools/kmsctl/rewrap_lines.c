@@ -336,21 +336,6 @@ static int dress_new(const struct lines *lines)
 	return fsync(lines->new_fd) == 0 ? 0 : errno;
 }
 
-static int sync_folder(const char *path)
-{
-	char folder[PATH_MAX];
-	int errnum = 0, fd;
-
-	snprintf(folder, sizeof folder, "%.*s", (int) (strrchr(path, '/') - path) + 1, path);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	if (fsync(fd) != 0)
-		errnum = errno;
-	close(fd);
-	return errnum;
-}
-
 static clv_rc replace(struct lines *lines, struct clv_err *err)
 {
 	const struct rewrap_counts *counts = &lines->job->counts;
@@ -368,7 +353,7 @@ static clv_rc replace(struct lines *lines, struct clv_err *err)
 	CLV_TRY(rewrap_state_add(&lines->job->state, &end, err));
 	if (rename(lines->new_path, lines->path) != 0)
 		return new_fail(lines, errno, err);
-	errnum = sync_folder(lines->path);
+	errnum = kms_sync_folder(lines->path);
 	return errnum == 0 ? CLV_OK : new_fail(lines, errnum, err);
 }
 
