@@ -128,7 +128,31 @@ says 'and that is said' "refers to the correct CryptoKey"
 dek generate 2 'a DEK that is too short' --wrapped-file none --length 15
 dek generate 2 'a DEK that is too long' --wrapped-file none --length 65
 dek generate 5 'not over another one' --wrapped-file w1
+says 'and it says why' 'ALREADY_EXISTS: w1 is there: what is in it would be lost'
 dek unwrap 0 'which is still there' --wrapped-file w1 --plaintext-file back1
+: >racing.empty
+dek generate 5 'not over an empty file' --wrapped-file racing.empty
+
+# Several at once with one name: one has it, and the others show no DEK, for that would be lost.
+jobs=
+for i in 1 2 3 4 5; do
+	# shellcheck disable=SC2086
+	"$kmsctl" dek generate $place --wrapped-file racing --plaintext-file "racing.$i" \
+		>/dev/null 2>"racing.err$i" </dev/null &
+	jobs="$jobs $!"
+done
+rcs=
+for job in $jobs; do
+	rc=0
+	wait "$job" || rc=$?
+	rcs="$rcs$rc"
+done
+is 'of several at once one makes its DEK' "$(printf '%s' "$rcs" | tr -d 5)" 0
+is 'and shows it' "$(find . -name 'racing.[1-5]' | wc -l)" 1
+dek unwrap 0 'which is the one that is wrapped' --wrapped-file racing --plaintext-file back
+ok 'byte for byte' cmp racing.[1-5] back
+is 'nothing else is left of them' "$(find . -name '.kmsctl*')" ''
+rm -f racing* back
 dek generate 2 'one standard output for two' --wrapped-file - --plaintext-file -
 gives 4 'under a key that is none' dek generate --key "${K%/k}/none" --wrapped-file none
 ok 'what was refused left no file' [ ! -e back ] && [ ! -e none ]
@@ -503,6 +527,163 @@ dek rewrap 2 'a job of which only the counts are missing' --json-lines lines --f
 counts 'gives them' $OLD $NEW $BADLINES
 ok 'and does nothing else' cmp lines lines.new
 is 'its state is gone' "$(find . -maxdepth 1 -name '*kmsctl-rewrap*')" ''
+
+# ---- what an interrupted run left is not trusted unread
+
+# A run of lines that was told to end, and how many of its lines the next one takes over: those that
+# are the same in the end, for each wrapping is another one.
+half_done() { interrupt --json-lines lines lines.kmsctl-rewrap.new 8000 lines.kmsctl-rewrap; }
+taken_over()
+{
+	perl -e 'open my $a, "<", shift or die; open my $b, "<", shift or die; open my $c, "<", shift or die;
+		my $n = 0;
+		while (defined(my $x = <$a>)) { my ($y, $z) = (scalar <$b>, scalar <$c>);
+			$n++ if $x ne $z && $x eq $y; }
+		print $n' half lines lines.old
+}
+
+# all_there NAME: the job comes to its end, and nothing is lost.
+all_there()
+{
+	dek rewrap 2 "$1: it goes on" --json-lines lines --format json
+	counts "$1: exact counts" $OLD $NEW $BADLINES
+	ok "$1: nothing but the values has changed" same_but_values lines.old lines $OLD
+	is "$1: nothing else is left" "$(find . -maxdepth 1 -name '*kmsctl-rewrap*')" ''
+}
+
+# damaged NAME LINES CODE: Perl changes $_, the new file of a run that was told to end; so many lines
+# are good before that.
+damaged()
+{
+	half_done
+	perl -0777 -pi -e "$3" lines.kmsctl-rewrap.new
+	cp lines.kmsctl-rewrap.new half
+	all_there "$1"
+	ok "$1: nothing behind it is taken over" [ "$(taken_over)" -le "$2" ]
+}
+
+# left_by_others NAME: the state is refused, and whoever moves it away can go on.
+left_by_others()
+{
+	cp lines lines.before
+	dek rewrap 2 "$1: refused" --json-lines lines
+	says "$1: by its name" 'state file .*/lines[.]kmsctl-rewrap: .*; move it away'
+	ok "$1: nothing was done" cmp lines lines.before
+	rm -f lines.kmsctl-rewrap
+	all_there "$1"
+}
+
+half_done
+cp lines.kmsctl-rewrap.new half
+all_there 'what is whole'
+ok 'what is whole: is taken over' [ "$(taken_over)" -gt 20 ]
+damaged 'a lost page' 25 'substr($_, 4096, 512) = "\0" x 512'
+damaged 'a lost page that looks like lines' 25 'substr($_, 4096, 512) = "\n" x 512'
+damaged 'a missing stretch' 3 's/\A(.*\n){3}\K(.*\n){5}//'
+damaged 'a stretch that is there twice' 8 's/\A(.*\n){3}((.*\n){5})\K/$2/'
+damaged 'two values that changed places' 20 \
+	's/\A(?:.*\n){20}.*?"wrapped_dek" :\K("[^"]*")(.*\n.*?"wrapped_dek" :)("[^"]*")/$3$2$1/'
+damaged 'one bit' 12 'substr($_, 2000, 1) ^= "\1"'
+damaged 'the end is missing' 5 '$_ = substr($_, 0, 500)'
+half_done
+perl -pi -e 's/^synced.*\n//' lines.kmsctl-rewrap
+all_there 'a state that knows less'
+half_done
+rm lines.kmsctl-rewrap.new
+all_there 'no new file'
+
+half_done
+chmod 620 lines.kmsctl-rewrap
+left_by_others 'a state that others can write'
+half_done
+ln lines.kmsctl-rewrap another.name
+left_by_others 'a state with another name'
+rm another.name
+half_done
+mv lines.kmsctl-rewrap another.name
+ln -s another.name lines.kmsctl-rewrap
+left_by_others 'a state that is a link'
+rm another.name
+cp lines.old lines
+mkfifo lines.kmsctl-rewrap
+left_by_others 'a state that is a pipe'
+half_done
+chmod 602 lines.kmsctl-rewrap.new
+cp lines.kmsctl-rewrap.new half
+all_there 'new lines that others can write'
+is 'none of them is taken over' "$(taken_over)" 0
+half_done
+mv lines.kmsctl-rewrap.new half
+cp half half.before
+ln -s half lines.kmsctl-rewrap.new
+all_there 'new lines that are a link'
+ok 'which is not written through' cmp half half.before
+: >half
+cp lines.old lines
+ln -s half lines.kmsctl-rewrap.new
+all_there 'a link where there is no state'
+is 'which is not written through either' "$(wc -c <half)" 0
+if [ "$(id -u)" -eq 0 ]; then
+	half_done
+	chown 65534 lines.kmsctl-rewrap
+	left_by_others "a state that is somebody else's"
+	half_done
+	chown 65534 lines.kmsctl-rewrap.new
+	cp lines.kmsctl-rewrap.new half
+	all_there "new lines that are somebody else's"
+	is 'none of them is taken over' "$(taken_over)" 0
+fi
+
+# planted NAME NUMBER CODE [FAILED]: Perl makes each line $_ of the file a line of a new one, which a state
+# with the right checksum calls good. The line of that number is refused. FAILED has the numbers of
+# those that are said to have failed.
+planted()
+{
+	cp lines.old lines
+	perl -pe "$3" lines.good >lines.kmsctl-rewrap.new
+	cat >lines.kmsctl-rewrap <<-END
+		kmsctl-rewrap 1
+		key $K
+		version $K/cryptoKeyVersions/2
+		input $(wc -c <lines.old) $(crc32c lines.old)
+		$(sed 's/.*/failed & INVALID_ARGUMENT/' "${4-bad.numbers}")
+		synced $(wc -l <lines.kmsctl-rewrap.new) $(wc -c <lines.kmsctl-rewrap.new) $(crc32c lines.kmsctl-rewrap.new)
+	END
+	dek rewrap 2 "$1" --json-lines lines
+	says "$1: by its number" \
+		"line $2 of .*/lines.kmsctl-rewrap.new does not fit that of lines: move the first file away"
+	ok "$1: the file stays" cmp lines lines.old
+	rm lines.kmsctl-rewrap.new
+	all_there "$1: moved away"
+}
+cp lines lines.good
+grep -nE '"deks/(damaged|empty)"' lines.old | sed 's/:.*//' >bad.numbers
+tail -n 1 bad.numbers >one.number
+(echo 3 && cat bad.numbers) >more.numbers
+planted 'a line with another name' 3 's/"file":"/$&x/ if $. == 3'
+planted 'a line with another end' 4 's/"tail"/"more":1,$&/ if $. == 4'
+planted 'a line that is no JSON' 5 '$_ = "\0" x 20 . "\n" if $. == 5'
+planted 'a line under another version' 2 's/("wrapped_dek" :")...../$1wQAAA/ if $. == 2'
+planted 'a line that failed and was not noted' "$(head -n 1 bad.numbers)" '' one.number
+planted 'a line that did not fail' 3 '' more.numbers
+
+# In a folder "done" tells only how to count what is found to be good.
+pristine
+tag_of() { tail -c 16 "$1" | od -An -v -tx1 | tr -d ' \n' | tr a-f A-F; }
+printf 'the junk of somebody else' >work/bad
+{
+	printf 'kmsctl-rewrap 1\nkey %s\nversion %s\ninput 0 00000000\n' "$K" "$K/cryptoKeyVersions/2"
+	for name in bad damaged 1 2 3; do
+		printf 'done %s %s\n' "$(tag_of "work/$name")" "$name"
+	done
+} >work/.kmsctl-rewrap
+dek rewrap 2 'a folder with a state that says too much' --folder work --format json
+counts 'what it says is looked at' $OLD $NEW $BAD
+intact 'said too much' work
+interrupt --folder work work/.kmsctl-rewrap 2000 work/.kmsctl-rewrap
+chmod 606 work/.kmsctl-rewrap
+dek rewrap 2 'a folder with a state that others can write' --folder work
+says 'is refused' 'state file work/[.]kmsctl-rewrap: .*move it away'
 
 # ---- what changes between two runs
 

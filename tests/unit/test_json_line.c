@@ -98,6 +98,33 @@ static void lines_that_are_something_else_are_refused_and_say_what(void **state)
 	}
 }
 
+static void refusal_quotes_no_part_of_the_line(void **state)
+{
+	static const struct {
+		const char *line, *says;
+	} cases[] = {
+		{ "{\"w\":\"a\",\"p\":\"SECRET\"", "it ends too early, at byte " },
+		{ "{\"w\":\"a\",\"p\":\"SECRET", "it ends too early, at byte " },
+		{ "{\"w\":\"a\",\"p\" \"SECRET\"}", "syntax error, at byte 21" },
+		{ "{\"w\":\"a\",\"p\":SECRET}", "syntax error, at byte 19" },
+		{ "{\"w\":\"a\"} \"SECRET\"", "more behind the object, at byte " },
+		{ "{\"SECRET\":1,\"SECRET\":2}", "duplicate name, at byte " },
+		{ "{\"w\":\"a\",\"p\":\"SECRET\xff\"}", "no UTF-8, at byte " },
+		{ "{\"SECRET\\u0000\":1}", "NUL in a name, at byte " },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < KMS_ARRAY_LEN(cases); i++) {
+		struct json_line line = { 0 };
+		struct clv_err err;
+
+		assert_int_equal(json_line_parse(bytes_of(cases[i].line), "w", &line, &err),
+				 CLV_E_INVALID_ARGUMENT);
+		if (strstr(err.text, cases[i].says) == NULL || strstr(err.text, "SECRET") != NULL)
+			fail_msg("%s: %s", cases[i].line, err.text);
+	}
+}
+
 static void line_of_the_limit_is_taken_and_one_byte_more_is_not(void **state)
 {
 	char *text = calloc(1, JSON_LINE_MAX + 2);
@@ -124,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(member_is_found_and_replaced_and_the_rest_stays),
 		cmocka_unit_test(lines_that_are_something_else_are_refused_and_say_what),
+		cmocka_unit_test(refusal_quotes_no_part_of_the_line),
 		cmocka_unit_test(line_of_the_limit_is_taken_and_one_byte_more_is_not),
 	};
 

@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,12 +29,37 @@ struct world {
 	struct clv_err err;
 };
 
+/* ---- the calls of the system that are looked at, in the place of the library's */
+
+static unsigned files_synced, folders_synced;
+static bool no_renameat2; /* as on a file system that does not have it */
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0)
+		(*(S_ISDIR(st.st_mode) ? &folders_synced : &files_synced))++;
+	return (int) syscall(SYS_fsync, fd);
+}
+
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+	if (no_renameat2) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int) syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+}
+
 static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof *w);
 	const char *tmp = getenv("TMPDIR");
 
 	*state = w;
+	files_synced = folders_synced = 0;
+	no_renameat2 = false;
 	if (w == NULL || clv_secret_setup(0, true, &w->err) != CLV_OK)
 		return 1;
 	snprintf(w->folder, sizeof w->folder, "%s/test_kms_file.XXXXXX",
@@ -195,6 +222,56 @@ static void a_file_is_replaced_whole_with_its_own_mode(void **state)
 	assert_int_equal(each_file(".", NULL), 1);
 }
 
+static void a_file_that_must_not_be_replaced_is_not(void **state)
+{
+	static const char *const names[] = { "out", "empty", "link", "dangling" };
+	struct world *w = *state;
+	struct kms_sink sink = { .what = "DEK", .mode = 0600, .sync = true, .no_replace = true };
+	struct stat st;
+
+	make_file("out", 500);
+	make_file("empty", 0);
+	assert_int_equal(symlink("out", "link"), 0);
+	assert_int_equal(symlink("nowhere", "dangling"), 0);
+	for (int lacking = 0; lacking < 2; lacking++) {
+		no_renameat2 = lacking != 0;
+		for (size_t i = 0; i < KMS_ARRAY_LEN(names); i++) {
+			sink.path = names[i];
+			assert_int_equal(kms_sink_check(&sink, &w->err), CLV_E_ALREADY_EXISTS);
+			assert_non_null(strstr(w->err.text, names[i]));
+			assert_int_equal(kms_sink_write(&sink, hello, &w->err),
+					 CLV_E_ALREADY_EXISTS);
+		}
+		sink.path = lacking ? "new" : "new too";
+		assert_int_equal(kms_sink_check(&sink, &w->err), CLV_OK);
+		assert_int_equal(kms_sink_write(&sink, hello, &w->err), CLV_OK);
+		assert_int_equal(stat(sink.path, &st), 0);
+		assert_int_equal(st.st_size, 5);
+		assert_int_equal(st.st_nlink, 1);
+	}
+	assert_int_equal(stat("out", &st), 0);
+	assert_int_equal(st.st_size, 500);
+	assert_int_equal(access("nowhere", F_OK), -1);
+	assert_int_equal(each_file(".", NULL), 6);
+	sink.path = "/dev/null";
+	assert_int_equal(kms_sink_check(&sink, &w->err), CLV_OK);
+	assert_int_equal(kms_sink_write(&sink, hello, &w->err), CLV_OK);
+}
+
+static void what_is_synced_has_its_name_on_the_disk_too(void **state)
+{
+	struct world *w = *state;
+	struct kms_sink sink = { .path = "out", .what = "DEK", .mode = 0600 };
+
+	assert_int_equal(kms_sink_write(&sink, hello, &w->err), CLV_OK);
+	assert_int_equal(files_synced, 0);
+	assert_int_equal(folders_synced, 0);
+	sink.sync = true;
+	assert_int_equal(kms_sink_write(&sink, hello, &w->err), CLV_OK);
+	assert_int_equal(files_synced, 1);
+	assert_int_equal(folders_synced, 1);
+}
+
 static void a_link_is_followed_not_replaced(void **state)
 {
 	struct world *w = *state;
@@ -289,6 +366,8 @@ int main(void)
 		TEST(what_cannot_be_read_is_the_callers_mistake),
 		TEST(digest_of_a_file_is_that_of_its_bytes),
 		TEST(a_file_is_replaced_whole_with_its_own_mode),
+		TEST(a_file_that_must_not_be_replaced_is_not),
+		TEST(what_is_synced_has_its_name_on_the_disk_too),
 		TEST(a_link_is_followed_not_replaced),
 		TEST(a_failed_write_leaves_nothing_and_spoils_nothing),
 		TEST(a_pipe_is_written_as_it_is),

@@ -122,6 +122,9 @@ static void what_is_written_is_read(void **state)
 	const struct rewrap_entry failed = { .mark = REWRAP_FAILED,
 					     .number = 17,
 					     .rc = CLV_E_FAILED_PRECONDITION };
+	const struct rewrap_entry synced = {
+		.mark = REWRAP_SYNCED, .number = 18, .bytes = UINT64_MAX - 1, .crc32c = 0xabcdef
+	};
 	const struct rewrap_entry end = { .mark = REWRAP_END,
 					  .rewrapped = 5,
 					  .already = 6,
@@ -134,6 +137,7 @@ static void what_is_written_is_read(void **state)
 	begin(w);
 	add_done(w, "orders");
 	assert_ok(w, rewrap_state_add(&w->state, &failed, &w->err));
+	assert_ok(w, rewrap_state_add(&w->state, &synced, &w->err));
 	assert_ok(w, rewrap_state_add(&w->state, &end, &w->err));
 	open_and_read_head(w);
 	assert_true(next(w, &got));
@@ -144,6 +148,11 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(got.mark, REWRAP_FAILED);
 	assert_int_equal(got.number, 17);
 	assert_int_equal(got.rc, CLV_E_FAILED_PRECONDITION);
+	assert_true(next(w, &got));
+	assert_int_equal(got.mark, REWRAP_SYNCED);
+	assert_int_equal(got.number, 18);
+	assert_true(got.bytes == UINT64_MAX - 1);
+	assert_int_equal(got.crc32c, 0xabcdef);
 	assert_true(next(w, &got));
 	assert_int_equal(got.mark, REWRAP_END);
 	assert_int_equal(got.rewrapped, 5);
@@ -225,6 +234,62 @@ static void an_entry_tells_where_it_can_be_cut_off(void **state)
 	assert_false(next(w, &got));
 }
 
+static void entries_can_be_read_again(void **state)
+{
+	struct world *w = *state;
+	struct rewrap_entry first, got;
+
+	begin(w);
+	add_done(w, "first");
+	add_done(w, "second");
+	open_and_read_head(w);
+	assert_true(next(w, &first));
+	assert_true(next(w, &got));
+	assert_false(next(w, &got));
+	assert_ok(w, rewrap_state_seek(&w->state, first.at, &w->err));
+	assert_true(next(w, &got));
+	assert_string_equal(got.name, "first");
+}
+
+static void assert_refused(struct world *w)
+{
+	assert_int_equal(rewrap_state_open(w->path, &w->state, &w->err), CLV_E_INVALID_ARGUMENT);
+	assert_non_null(strstr(w->err.text, w->path));
+	assert_non_null(strstr(w->err.text, "move it away"));
+	assert_int_equal(w->state.fd, -1);
+	assert_int_equal(access(w->path, F_OK), 0);
+}
+
+static void a_file_that_others_could_write_is_refused(void **state)
+{
+	static const mode_t modes[] = { 0620, 0602, 0666 };
+	struct world *w = *state;
+	char other[310];
+
+	begin(w);
+	rewrap_state_done(&w->state);
+	for (size_t i = 0; i < KMS_ARRAY_LEN(modes); i++) {
+		assert_int_equal(chmod(w->path, modes[i]), 0);
+		assert_refused(w);
+	}
+	assert_int_equal(chmod(w->path, 0644), 0);
+	open_and_read_head(w);
+	rewrap_state_done(&w->state);
+	snprintf(other, sizeof other, "%s.2", w->path);
+	assert_int_equal(link(w->path, other), 0);
+	assert_refused(w);
+	assert_int_equal(unlink(other), 0);
+	open_and_read_head(w);
+	rewrap_state_done(&w->state);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(w->path, 65534, 65534), 0);
+		assert_refused(w);
+	}
+	assert_int_equal(unlink(w->path), 0);
+	assert_int_equal(mkfifo(w->path, 0600), 0);
+	assert_refused(w);
+}
+
 static void strange_files_are_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -265,6 +330,8 @@ static void strange_entries_are_refused(void **state)
 		"done " TAG " bad%zz\n",
 		"failed\n",
 		"failed x INTERNAL\n",
+		"synced 1 2\n",
+		"synced x 2 3\n",
 		"end 1 2 3\n",
 		"more\n",
 	};
@@ -336,6 +403,8 @@ int main(void)
 		state_test(any_file_name_comes_back),
 		state_test(a_last_line_that_is_not_whole_does_not_count),
 		state_test(an_entry_tells_where_it_can_be_cut_off),
+		state_test(entries_can_be_read_again),
+		state_test(a_file_that_others_could_write_is_refused),
 		state_test(strange_files_are_refused),
 		state_test(strange_entries_are_refused),
 		state_test(a_second_run_is_kept_away),

@@ -35,23 +35,28 @@ struct kms_sink {
 	const char *what;     /* names it in errors */
 	mode_t mode;          /* of a file */
 	bool sync;            /* the only copy there may be: on the disk before the answer */
+	bool no_replace;      /* what a file holds would be lost: refuse one that is there */
 	bool not_to_terminal; /* refuse a terminal */
 	bool not_to_others;   /* refuse a standard output that is a file which others can read */
 };
 
 /*
  * Finds out early what would fail later: a folder, a missing one, a terminal that is refused.
- * Errors: CLV_E_INVALID_ARGUMENT.
+ * Errors: CLV_E_INVALID_ARGUMENT; CLV_E_ALREADY_EXISTS with `no_replace`, for a file of any size.
  */
 CLV_MUST_USE clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err);
 
 /*
  * Writes all the bytes. A file appears whole under its name or not at all, and leaves nothing
- * beside it; what is there already (a pipe, a device) is written to as it is.
+ * beside it; what is there already (a pipe, a device) is written to as it is. With `no_replace`,
+ * of several that write to one new name at the same time one succeeds.
  * Errors: as kms_sink_check(); CLV_E_RESOURCE_EXHAUSTED the disk is full; CLV_E_UNAVAILABLE.
  */
 CLV_MUST_USE clv_rc kms_sink_write(const struct kms_sink *sink, struct clv_bytes bytes,
 				   struct clv_err *err);
+
+/* Puts on the disk which files are in the folder that the file `path` is in. 0, or the errno. */
+int kms_sync_folder(const char *path);
 
 /* Makes the folders above `path`, readable by their owner only. Errors: as kms_sink_write(). */
 CLV_MUST_USE clv_rc kms_make_parents(const char *path, struct clv_err *err);

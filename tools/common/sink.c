@@ -19,6 +19,7 @@
 struct target {
 	const struct kms_sink *sink;
 	char path[PATH_MAX]; /* where the name leads, symbolic links followed */
+	bool there;          /* a file, or a link that leads to none */
 	bool in_place;       /* a pipe or a device: written to as it is */
 	bool device;         /* may be a terminal */
 };
@@ -30,8 +31,19 @@ static bool is_stdout(const struct kms_sink *sink)
 
 static clv_rc sink_fail(const struct kms_sink *sink, int errnum, struct clv_err *err)
 {
+	if (sink->no_replace && errnum == EEXIST)
+		return clv_fail(err, CLV_E_ALREADY_EXISTS,
+				"%.200s is there: what is in it would be lost; name another file",
+				sink->path);
 	return clv_fail_errno(err, kms_file_rc(errnum), errnum, "cannot write the %s to %.200s",
 			      sink->what, is_stdout(sink) ? "standard output" : sink->path);
+}
+
+static clv_rc refuse_there(const struct target *target, struct clv_err *err)
+{
+	if (!target->sink->no_replace || !target->there)
+		return CLV_OK;
+	return sink_fail(target->sink, EEXIST, err);
 }
 
 static clv_rc refuse_terminal(const struct kms_sink *sink, int fd, struct clv_err *err)
@@ -64,13 +76,15 @@ static clv_rc look(const struct kms_sink *sink, struct target *target, struct cl
 	struct stat st;
 
 	*target = (struct target){ .sink = sink };
-	if (lstat(sink->path, &st) != 0 && errno != ENOENT)
+	target->there = lstat(sink->path, &st) == 0;
+	if (!target->there && errno != ENOENT)
 		return sink_fail(sink, errno, err);
 	/* A rename would replace the link; what is meant is the file that it leads to. */
 	if (stat(sink->path, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
 			return sink_fail(sink, EISDIR, err);
 		target->in_place = !S_ISREG(st.st_mode);
+		target->there = !target->in_place;
 		target->device = S_ISCHR(st.st_mode);
 		if (!target->in_place && realpath(sink->path, target->path) == NULL)
 			return sink_fail(sink, errno, err);
@@ -122,6 +136,7 @@ clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err)
 	if (is_stdout(sink))
 		return refuse_stdout(sink, err);
 	CLV_TRY(look(sink, &target, err));
+	CLV_TRY(refuse_there(&target, err));
 	return target.in_place ? check_in_place(&target, err) : check_folder(&target, err);
 }
 
@@ -159,6 +174,33 @@ static clv_rc write_in_place(const struct target *target, struct clv_bytes bytes
 	return errnum != 0 ? sink_fail(target->sink, errnum, err) : rc;
 }
 
+/* Not every file system can rename so that a file which is there stays; all that can make links
+ * refuse a second one of the same name. 0, or the errno. */
+static int give_new_name(const char *temporary, const char *path)
+{
+	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return errno;
+	if (link(temporary, path) != 0)
+		return errno;
+	unlink(temporary); /* what stays if this fails is a second name of a whole file */
+	return 0;
+}
+
+static int give_name(const struct target *target, const char *temporary)
+{
+	int errnum = 0;
+
+	if (target->sink->no_replace)
+		errnum = give_new_name(temporary, target->path);
+	else if (rename(temporary, target->path) != 0)
+		errnum = errno;
+	if (errnum == 0 && target->sink->sync)
+		errnum = kms_sync_folder(target->path);
+	return errnum;
+}
+
 /* Fills the new file and gives it its name. 0, or the errno. */
 static int fill_and_name(const struct target *target, int fd, const char *temporary,
 			 struct clv_bytes bytes)
@@ -171,9 +213,7 @@ static int fill_and_name(const struct target *target, int fd, const char *tempor
 		errnum = errno;
 	if (close(fd) != 0 && errnum == 0)
 		errnum = errno;
-	if (errnum == 0 && rename(temporary, target->path) != 0)
-		errnum = errno;
-	return errnum;
+	return errnum == 0 ? give_name(target, temporary) : errnum;
 }
 
 static int replace(const struct target *target, struct clv_bytes bytes)
@@ -222,6 +262,23 @@ clv_rc kms_sink_write(const struct kms_sink *sink, struct clv_bytes bytes, struc
 	CLV_TRY(look(sink, &target, err));
 	return target.in_place ? write_in_place(&target, bytes, err)
 			       : replace_unbroken(&target, bytes, err);
+}
+
+/* A folder that we may write to and not read cannot be opened for this, and not every file system
+ * has it for folders: there it has to do without. */
+int kms_sync_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	int errnum = 0, fd;
+
+	snprintf(folder, sizeof folder, "%.*s.", folder_len(path), path);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES ? 0 : errno;
+	if (fsync(fd) != 0 && errno != EINVAL)
+		errnum = errno;
+	close(fd);
+	return errnum;
 }
 
 clv_rc kms_make_parents(const char *path, struct clv_err *err)

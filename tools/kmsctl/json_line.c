@@ -63,6 +63,26 @@ static clv_rc refuse(struct clv_err *err, const char *what, const char *name)
 	return clv_fail(err, CLV_E_INVALID_ARGUMENT, "%s \"%s\"", what, name);
 }
 
+/* The kind of error and where it is, and not jansson's text: that quotes the line, in which other
+ * members may be nobody's to see. */
+static clv_rc refuse_text(const json_error_t *why, struct clv_err *err)
+{
+	static const char *const kinds[] = {
+		[json_error_stack_overflow] = "nested too deeply",
+		[json_error_invalid_utf8] = "no UTF-8",
+		[json_error_premature_end_of_input] = "it ends too early",
+		[json_error_end_of_input_expected] = "more behind the object",
+		[json_error_null_byte_in_key] = "NUL in a name",
+		[json_error_duplicate_key] = "duplicate name",
+		[json_error_numeric_overflow] = "number out of range",
+	};
+	unsigned code = json_error_code(why);
+	const char *kind = code < KMS_ARRAY_LEN(kinds) ? kinds[code] : NULL;
+
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT, "not JSON: %s, at byte %d",
+			kind != NULL ? kind : "syntax error", why->position);
+}
+
 static clv_rc load(struct clv_bytes line, const char *name, json_t **ret_object,
 		   struct clv_err *err)
 {
@@ -76,7 +96,7 @@ static clv_rc load(struct clv_bytes line, const char *name, json_t **ret_object,
 	if (object == NULL && json_error_code(&why) == json_error_out_of_memory)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for it");
 	if (object == NULL)
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "not JSON: %s", why.text);
+		return refuse_text(&why, err);
 	if (!json_is_object(object))
 		return refuse(err, "not a JSON object with a member", name);
 	if (json_object_get(object, name) == NULL)

@@ -19,7 +19,8 @@ struct json_line {
 /*
  * Finds the member `name`, a string, of the JSON object that `line` is; it may end with a newline.
  * *ret_line is empty on failure.
- * Errors: CLV_E_INVALID_ARGUMENT, saying what the line is instead, without its number.
+ * Errors: CLV_E_INVALID_ARGUMENT, saying what the line is instead, without its number and without
+ * quoting it.
  */
 CLV_MUST_USE clv_rc json_line_parse(struct clv_bytes line, const char *name,
 				    struct json_line *ret_line, struct clv_err *err);

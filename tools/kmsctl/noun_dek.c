@@ -65,29 +65,19 @@ static clv_rc write_secret(const struct kms_sink *sink, const struct clv_secret 
 
 /* ---- generate */
 
-/* A wrapped DEK is all that is left of a DEK; to write another over it loses the data behind it. */
-static clv_rc check_new(const char *path, struct clv_err *err)
-{
-	struct stat st;
-
-	if (is_std(path) || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
-		return CLV_OK;
-	return clv_fail(err, CLV_E_ALREADY_EXISTS,
-			"%.200s is there: a wrapped DEK in it would be lost; name another file",
-			path);
-}
-
 static clv_rc check_outputs(const struct kms_args *args, const struct kms_sink *wrapped,
 			    const struct kms_sink *plaintext, struct clv_err *err)
 {
 	if (is_std(wrapped->path) && is_std(plaintext->path))
 		return kms_usage(args, err, "only one output can be standard output");
-	CLV_TRY(check_new(wrapped->path, err));
 	CLV_TRY(kms_sink_check(wrapped, err));
 	return plaintext->path != NULL ? kms_sink_check(plaintext, err) : CLV_OK;
 }
 
-/* The wrapped one goes first: a DEK whose wrapping is lost must not come into use. */
+/*
+ * The wrapped one goes first: a DEK whose wrapping is lost must not come into use. It replaces no
+ * file: a wrapped DEK is all that is left of a DEK, and of the data behind it.
+ */
 static clv_rc generate(struct kms_run *run, struct clv_err *err)
 {
 	const struct kms_args *args = run->args;
@@ -95,7 +85,8 @@ static clv_rc generate(struct kms_run *run, struct clv_err *err)
 	const struct kms_sink wrapped = { .path = kms_text(args, "wrapped-file"),
 					  .what = "wrapped DEK",
 					  .mode = 0666 & ~run->umask,
-					  .sync = true };
+					  .sync = true,
+					  .no_replace = true };
 	KMS_AUTO_DONE(dek_done) struct dek dek = { .run = run };
 	KMS_AUTO(clv_secret_free) struct clv_secret *secret = NULL;
 	struct clv_dek_options options = { .len = (size_t) kms_number(args, "length", 0) };

@@ -83,6 +83,7 @@ static clv_rc location_random(struct kms_run *run, struct clv_err *err)
 	const struct kms_sink sink = { .path = kms_text(args, "output-file"),
 				       .what = "random data",
 				       .mode = 0600,
+				       .sync = true,
 				       .not_to_terminal = !kms_given(args, "force"),
 				       .not_to_others = !kms_given(args, "force") };
 	KMS_AUTO(clv_secret_free) struct clv_secret *bytes = NULL;

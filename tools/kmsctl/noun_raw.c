@@ -69,6 +69,7 @@ static clv_rc write_iv(struct kms_run *run, const struct clv_raw_iv *iv, struct 
 	if (path == NULL) {
 		CLV_TRY(invent_name(name, err));
 		sink.path = name;
+		sink.no_replace = true; /* nobody meant the one that has this name by chance */
 	}
 	CLV_TRY(kms_sink_write(&sink, bytes, err));
 	kms_out_note(run->out, "Wrote the initialization vector to [%s].", sink.path);

@@ -5,26 +5,41 @@
  */
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "tools/kmsctl/rewrap.h"
 
 #define WARNINGS_MAX 100 /* failures told of one by one */
+#define SYNC_EVERY 64    /* items, or a second: what a loss of power costs at most */
 
 /* ---- the key */
 
-/* Wraps a DEK that nobody will use: does the key do that, and under which version? */
-static clv_rc ask_key(struct rewrap *job, char version[CLV_NAME_MAX], struct clv_err *err)
+/* Wraps a DEK that nobody will use: does the key do that, under which version, and how does that
+ * begin? */
+static clv_rc ask_key(struct rewrap *job, char version[CLV_NAME_MAX], uint8_t head[REWRAP_HEAD_LEN],
+		      struct clv_err *err)
 {
-	KMS_AUTO_DONE(clv_buf_done) struct clv_buf unused = { 0 };
+	KMS_AUTO_DONE(clv_buf_done) struct clv_buf wrapped = { 0 };
 
-	return clv_dek_generate(job->run->ctx, NULL, job->run->full, NULL, &unused, NULL, version,
-				err);
+	CLV_TRY(clv_dek_generate(job->run->ctx, NULL, job->run->full, NULL, &wrapped, NULL, version,
+				 err));
+	memcpy(head, wrapped.data, REWRAP_HEAD_LEN);
+	return CLV_OK;
+}
+
+static int64_t seconds(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
 }
 
 clv_rc rewrap_begin(struct rewrap *job, struct clv_err *err)
 {
 	kms_progress_init(&job->progress, job->run->out);
-	return ask_key(job, job->version, err);
+	job->synced_at = seconds();
+	return ask_key(job, job->version, job->head, err);
 }
 
 clv_rc rewrap_check_key(const struct rewrap *job, const struct rewrap_head *head,
@@ -49,6 +64,7 @@ clv_rc rewrap_check_key(const struct rewrap *job, const struct rewrap_head *head
 static clv_rc judge(struct rewrap *job, clv_rc rc, struct clv_err *err)
 {
 	char version[CLV_NAME_MAX];
+	uint8_t head[REWRAP_HEAD_LEN];
 	struct clv_err why;
 
 	if (rc == CLV_E_INVALID_ARGUMENT)
@@ -57,7 +73,7 @@ static clv_rc judge(struct rewrap *job, clv_rc rc, struct clv_err *err)
 		return rc;
 	if (strcmp(job->settled, err->text) == 0)
 		return CLV_OK;
-	if (ask_key(job, version, &why) != CLV_OK)
+	if (ask_key(job, version, head, &why) != CLV_OK)
 		return rc;
 	memcpy(job->settled, err->text, sizeof job->settled);
 	return CLV_OK;
@@ -98,11 +114,29 @@ clv_rc rewrap_item(struct rewrap *job, struct clv_bytes wrapped, struct clv_buf 
 	return CLV_OK;
 }
 
+bool rewrap_says_primary(const struct rewrap *job, struct clv_bytes wrapped)
+{
+	return wrapped.len > sizeof job->head &&
+	       memcmp(wrapped.data, job->head, sizeof job->head) == 0;
+}
+
 /* ---- counting */
 
 static uint64_t n_done(const struct rewrap_counts *counts)
 {
 	return counts->rewrapped + counts->already + counts->failed;
+}
+
+bool rewrap_sync_is_due(struct rewrap *job)
+{
+	uint64_t n = n_done(&job->counts);
+	int64_t now = seconds();
+
+	if (n - job->n_synced < SYNC_EVERY && now == job->synced_at)
+		return false;
+	job->n_synced = n;
+	job->synced_at = now;
+	return true;
 }
 
 const char *rewrap_tally(const struct rewrap_counts *counts, char to[REWRAP_TALLY_MAX])

@@ -31,6 +31,7 @@ struct rewrap_head {
 enum rewrap_mark {
 	REWRAP_DONE,   /* folder: this name is about to get a file that ends with this tag */
 	REWRAP_FAILED, /* lines: line `number` failed with `rc` and is copied as it is */
+	REWRAP_SYNCED, /* lines: the new file is on the disk up to the end of line `number` */
 	REWRAP_END,    /* lines: all are done, the new file is about to get its name */
 };
 struct rewrap_entry {
@@ -39,9 +40,10 @@ struct rewrap_entry {
 	char tag[REWRAP_TAG_TEXT];
 	uint64_t number; /* of the line */
 	clv_rc rc;
-	uint64_t rewrapped, already, failed, bytes; /* REWRAP_END; bytes of the new file */
-	uint32_t crc32c;                            /* REWRAP_END: of the new file */
-	off_t at;                                   /* where the line begins in the state file */
+	uint64_t rewrapped, already, failed; /* REWRAP_END */
+	uint64_t bytes;                      /* REWRAP_SYNCED, REWRAP_END: of the new file */
+	uint32_t crc32c;                     /* likewise */
+	off_t at;                            /* where the line begins in the state file */
 };
 
 /* An open state file. Holding it keeps other runs away. Plain data, ended by its done function. */
@@ -54,8 +56,10 @@ struct rewrap_state {
 };
 
 /*
- * Opens or makes it, and locks it.
- * Errors: CLV_E_ABORTED another run has it; CLV_E_INVALID_ARGUMENT it cannot be made.
+ * Opens or makes it, and locks it. One that is there must be ours alone (rewrap_is_own()): who can
+ * write to the folder could say in it what was done.
+ * Errors: CLV_E_ABORTED another run has it; CLV_E_INVALID_ARGUMENT it cannot be made, or is not
+ * ours.
  */
 CLV_MUST_USE clv_rc rewrap_state_open(const char *path, struct rewrap_state *ret_state,
 				      struct clv_err *err);
@@ -80,6 +84,12 @@ CLV_MUST_USE clv_rc rewrap_state_cut(struct rewrap_state *state, off_t at, struc
 CLV_MUST_USE clv_rc rewrap_state_add(struct rewrap_state *state, const struct rewrap_entry *entry,
 				     struct clv_err *err);
 
+/* What was written of it is on the disk. */
+CLV_MUST_USE clv_rc rewrap_state_sync(struct rewrap_state *state, struct clv_err *err);
+
+/* The entry that begins at `at` is the next one to be read. */
+CLV_MUST_USE clv_rc rewrap_state_seek(struct rewrap_state *state, off_t at, struct clv_err *err);
+
 /* The job is done: the file goes. */
 CLV_MUST_USE clv_rc rewrap_state_remove(struct rewrap_state *state, struct clv_err *err);
 
@@ -98,13 +108,18 @@ struct rewrap_counts {
 	uint64_t skipped; /* in the folder, but no regular files */
 };
 
+#define REWRAP_HEAD_LEN (1 + CLV_UID_LEN) /* bytes of a CLV1 that say its version (claviger(7)) */
+
 struct rewrap {
 	struct kms_run *run;
 	const char *input; /* as given */
 	struct clv_bytes aad;
-	char version[CLV_NAME_MAX]; /* wrapped under this one */
+	char version[CLV_NAME_MAX];    /* wrapped under this one */
+	uint8_t head[REWRAP_HEAD_LEN]; /* and begins with these bytes */
 	struct rewrap_counts counts;
 	struct rewrap_state state;
+	uint64_t n_synced; /* so many had been done when what is written was last synced, */
+	int64_t synced_at; /* at this second */
 	struct kms_progress progress;
 	clv_rc first_rc; /* of the first item that failed */
 	char first[CLV_ERR_TEXT_MAX];
@@ -127,6 +142,14 @@ CLV_MUST_USE clv_rc rewrap_item(struct rewrap *job, struct clv_bytes wrapped, st
 				enum rewrap_outcome *ret_outcome, clv_rc *ret_rc,
 				struct clv_err *err);
 
+/* Does it say that it is under the version that everything is wrapped under? Whether it is good
+ * only the key can tell. */
+bool rewrap_says_primary(const struct rewrap *job, struct clv_bytes wrapped);
+
+/* Was enough done since it last said yes, or has a new second begun? Then what is written is to be
+ * synced. */
+bool rewrap_sync_is_due(struct rewrap *job);
+
 /* Counts an item; one that failed is told of as `name`, with the text in `why`. */
 void rewrap_count(struct rewrap *job, enum rewrap_outcome outcome, const char *name, clv_rc rc,
 		  const struct clv_err *why);
@@ -145,6 +168,12 @@ CLV_MUST_USE clv_rc rewrap_report(struct rewrap *job, clv_rc rc, struct clv_err 
 
 CLV_MUST_USE clv_rc rewrap_folder(struct rewrap *job, const char *folder, struct clv_err *err);
 CLV_MUST_USE clv_rc rewrap_lines(struct rewrap *job, const char *file, struct clv_err *err);
+
+/* Is it a regular file of ours under one name, which nobody else can write to? */
+bool rewrap_is_own(int fd);
+
+/* Reads from where `fd` is, which stays open. NULL: no memory. */
+FILE *rewrap_reader(int fd);
 
 /* Writes all of it. 0, or the errno. */
 int rewrap_write_all(int fd, struct clv_bytes bytes);

@@ -2,7 +2,8 @@
 /*
  * Bulk rewrap of a folder in which each regular file is one wrapped DEK. Each is replaced by a new
  * file that takes its name; the state file tells, after a kill, which of those under the primary
- * version were put there by this job: so the counts of all its runs together are exact.
+ * version were put there by this job: so the counts of all its runs together are exact. It tells
+ * nothing else: each file is opened in each run, whatever the state says of it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -303,15 +304,14 @@ static clv_rc one(struct folder *folder, const char *name, struct clv_err *err)
 	char shown[REWRAP_NAME_TEXT];
 	clv_rc rc = read_item(folder, &item, err);
 
-	if (rc == CLV_OK && was_done(folder, name, clv_buf_view(&item.old)))
-		outcome = REWRAP_NEW;
-	else if (rc == CLV_OK) {
+	if (rc == CLV_OK)
 		CLV_TRY(rewrap_item(job, clv_buf_view(&item.old), &item.new, &outcome, &rc, err));
-		if (outcome == REWRAP_NEW)
-			CLV_TRY(replace(folder, &item, err));
-	}
+	if (outcome == REWRAP_NEW)
+		CLV_TRY(replace(folder, &item, err));
+	else if (outcome == REWRAP_SAME && was_done(folder, name, clv_buf_view(&item.old)))
+		outcome = REWRAP_NEW;
 	rewrap_count(job, outcome, rewrap_name_text(name, shown), rc, err);
-	return CLV_OK;
+	return rewrap_sync_is_due(job) ? rewrap_state_sync(&job->state, err) : CLV_OK;
 }
 
 /* ---- all of it */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bulk rewrap of JSON lines, each with a wrapped DEK in one member. The lines go, in their order,
- * to a new file beside the old one, which takes its name when all are there. So the new file itself
- * tells how far a killed run came; the state file tells which of its lines are copies because they
- * failed.
+ * to a new file beside the old one, which takes its name when all are there. The state file tells
+ * up to where the new one was put on the disk, with its checksum up to there, and which of its
+ * lines are copies because they failed. A run that goes on takes over what has that checksum, no
+ * more, and looks at each line of it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,8 @@ struct lines {
 	int new_fd;
 	uint64_t end_bytes; /* of the old file, as first read */
 	uint32_t end_crc32c;
-	uint64_t new_bytes; /* of the new file, so far */
+	uint64_t new_number; /* of lines in the new file, so far */
+	uint64_t new_bytes;
 	uint32_t new_crc32c;
 };
 
@@ -93,11 +95,6 @@ static void rewind_source(struct source *source)
 	source->crc32c = 0;
 }
 
-static bool ends_with_newline(const struct clv_buf *line)
-{
-	return line->len > 0 && line->data[line->len - 1] == '\n';
-}
-
 /* Every line must be what we can work on, before anything is done: most likely it is all of them
  * or none. */
 static clv_rc check_all(struct lines *lines, struct clv_err *err)
@@ -127,65 +124,157 @@ static clv_rc check_all(struct lines *lines, struct clv_err *err)
 
 /* ---- going on where a killed run was */
 
-static bool same_line(const struct clv_buf *a, const struct clv_buf *b)
+static bool same_bytes(struct clv_bytes a, struct clv_bytes b)
 {
-	return a->len == b->len &&
-	       strncmp((const char *) a->data, (const char *) b->data, a->len) == 0;
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-/* Counts a line that an earlier run copied or rewrapped; true: `failed` is its entry. */
-static bool recount(struct lines *lines, const struct source *new,
+static bool same_line(const struct clv_buf *a, const struct clv_buf *b)
+{
+	return same_bytes(clv_buf_view(a), clv_buf_view(b));
+}
+
+/* Is the value of the line under the primary version, and nothing else in it new? */
+static clv_rc is_rewrapped(const struct lines *lines, const struct clv_buf *line, bool *ret_is,
+			   struct clv_err *err)
+{
+	KMS_AUTO_DONE(json_line_done) struct json_line was = { 0 }, is = { 0 };
+	KMS_AUTO_DONE(clv_buf_done) struct clv_buf value = { 0 };
+
+	CLV_TRY(json_line_parse(clv_buf_view(&lines->old.line), MEMBER, &was, err));
+	CLV_TRY(json_line_parse(clv_buf_view(line), MEMBER, &is, err));
+	CLV_TRY(kms_base64_decode(
+		(struct clv_bytes){ (const uint8_t *) is.value, strlen(is.value) }, &value, err));
+	*ret_is = same_bytes(was.before, is.before) && same_bytes(was.after, is.after) &&
+		  rewrap_says_primary(lines->job, clv_buf_view(&value));
+	return CLV_OK;
+}
+
+/* Is the line of the new file what this job makes of the old one? */
+static clv_rc check_fits(const struct lines *lines, const struct source *new, bool did_fail,
+			 struct clv_err *err)
+{
+	bool fits = did_fail && same_line(&lines->old.line, &new->line);
+	clv_rc rc = did_fail ? CLV_OK : is_rewrapped(lines, &new->line, &fits, err);
+
+	if (rc == CLV_OK && fits)
+		return CLV_OK;
+	if (rc != CLV_OK && rc != CLV_E_INVALID_ARGUMENT)
+		return rc;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"line %ju of %.200s does not fit that of %.150s: move the first file away, "
+			"and the run begins anew",
+			(uintmax_t) new->number, lines->new_path, lines->given);
+}
+
+/* Counts a line that an earlier run copied or rewrapped. */
+static void recount(struct lines *lines, const struct source *new,
 		    const struct rewrap_entry *failed)
 {
 	const struct clv_err why = { .text = "it failed in the run before" };
-	bool did_fail = failed->number == new->number;
 	enum rewrap_outcome outcome = REWRAP_NEW;
 	char name[32];
 
-	if (did_fail)
+	if (failed->number == new->number)
 		outcome = REWRAP_BAD;
 	else if (same_line(&lines->old.line, &new->line))
 		outcome = REWRAP_SAME;
 	snprintf(name, sizeof name, "line %ju", (uintmax_t) new->number);
 	rewrap_count(lines->job, outcome, name, failed->rc, &why);
-	lines->new_bytes = new->bytes;
-	lines->new_crc32c = new->crc32c;
-	return did_fail;
 }
 
-/* Takes over the whole lines of the new file, and leaves the old one at the first line to do. What
- * was noted as failed behind it had not been written yet: it is done again. */
-static clv_rc take_over(struct lines *lines, struct source *new, struct clv_err *err)
+/* The next line that failed; its number is 0 when there is none. */
+static clv_rc next_failed(struct rewrap_state *state, struct rewrap_entry *ret_entry,
+			  struct clv_err *err)
+{
+	bool there;
+
+	do
+		CLV_TRY(rewrap_state_next(state, ret_entry, &there, err));
+	while (there && ret_entry->mark != REWRAP_FAILED);
+	if (!there)
+		ret_entry->number = 0;
+	return CLV_OK;
+}
+
+/* What of the new file is taken over. */
+struct synced {
+	struct rewrap_entry entry; /* says it; of number 0 when nothing is */
+	off_t first, behind;       /* in the state: the first entry, and the one behind this one */
+};
+
+static clv_rc read_up_to(struct source *new, uint64_t number, struct clv_err *err)
+{
+	bool there = true;
+
+	while (there && new->number < number)
+		CLV_TRY(next(new, &there, err));
+	return CLV_OK;
+}
+
+/* The last entry up to which the new file is, byte for byte, what was put on the disk. */
+static clv_rc find_synced(struct rewrap_state *state, struct source *new, struct synced *ret_synced,
+			  struct clv_err *err)
+{
+	struct rewrap_entry entry = { 0 };
+	bool there, same = true;
+
+	CLV_TRY(rewrap_state_next(state, &entry, &there, err));
+	*ret_synced = (struct synced){ .first = entry.at, .behind = entry.at };
+	while (there && same) {
+		const struct rewrap_entry seen = entry;
+
+		if (seen.mark == REWRAP_SYNCED) {
+			CLV_TRY(read_up_to(new, seen.number, err));
+			same = new->number == seen.number &&new->bytes ==
+			       seen.bytes &&new->crc32c == seen.crc32c;
+		}
+		CLV_TRY(rewrap_state_next(state, &entry, &there, err));
+		if (same && seen.mark == REWRAP_SYNCED) {
+			ret_synced->entry = seen;
+			ret_synced->behind = entry.at;
+		}
+	}
+	return CLV_OK;
+}
+
+/* Takes over the lines of the new file up to that entry, and leaves the old one at the first line
+ * to do. What was noted as failed behind it is done again. */
+static clv_rc take_over(struct lines *lines, struct source *new, const struct synced *synced,
+			struct clv_err *err)
 {
 	struct rewrap_state *state = &lines->job->state;
 	struct rewrap_entry failed = { 0 };
-	bool more, there;
+	bool there = true;
 
-	CLV_TRY(rewrap_state_next(state, &failed, &more, err));
-	CLV_TRY(next(new, &there, err));
-	while (there && ends_with_newline(&new->line)) {
-		CLV_TRY(next(&lines->old, &there, err));
-		if (!there)
-			return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-					"%.150s does not fit the file: move it away",
-					lines->new_path);
-		if (recount(lines, new, &failed)) {
-			failed.number = 0; /* there may be no next one */
-			CLV_TRY(rewrap_state_next(state, &failed, &more, err));
-		}
+	CLV_TRY(rewrap_state_seek(state, synced->first, err));
+	CLV_TRY(next_failed(state, &failed, err));
+	while (new->number < synced->entry.number) {
 		CLV_TRY(next(new, &there, err));
+		CLV_TRY(next(&lines->old, &there, err));
+		CLV_TRY(check_fits(lines, new, failed.number == new->number, err));
+		recount(lines, new, &failed);
+		if (failed.number == new->number)
+			CLV_TRY(next_failed(state, &failed, err));
 	}
-	return rewrap_state_cut(state, failed.at, err);
+	lines->new_number = synced->entry.number;
+	lines->new_bytes = synced->entry.bytes;
+	lines->new_crc32c = synced->entry.crc32c;
+	return rewrap_state_cut(state, synced->behind, err);
 }
 
 static clv_rc go_on(struct lines *lines, struct clv_err *err)
 {
-	struct source new = { .file = fopen(lines->new_path, "re") };
+	struct source new = { .file = rewrap_reader(lines->new_fd) };
+	struct synced synced;
 	clv_rc rc;
 
 	if (new.file == NULL)
-		return new_fail(lines, errno, err);
-	rc = take_over(lines, &new, err);
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the new file");
+	rc = find_synced(&lines->job->state, &new, &synced, err);
+	rewind_source(&new);
+	if (rc == CLV_OK)
+		rc = take_over(lines, &new, &synced, err);
 	fclose(new.file);
 	clv_buf_done(&new.line);
 	CLV_TRY(rc);
@@ -221,16 +310,37 @@ static clv_rc was_finished(struct lines *lines, bool *ret_finished, struct clv_e
 
 static clv_rc begin_anew(struct lines *lines, const struct rewrap_head *head, struct clv_err *err)
 {
-	if (ftruncate(lines->new_fd, 0) != 0)
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
+
+	/* Whatever is there is not written to: somebody else may have put it there. */
+	if (unlink(lines->new_path) != 0 && errno != ENOENT)
+		return new_fail(lines, errno, err);
+	lines->new_fd = open(lines->new_path, flags, 0600);
+	if (lines->new_fd < 0)
 		return new_fail(lines, errno, err);
 	return rewrap_state_begin(&lines->job->state, head, err);
+}
+
+/* Is there a new file to go on with, which nobody else has written to? */
+static bool reopen_new(struct lines *lines)
+{
+	const int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = open(lines->new_path, flags);
+
+	if (fd >= 0 && !rewrap_is_own(fd)) {
+		close(fd);
+		fd = -1;
+	}
+	lines->new_fd = fd;
+	return fd >= 0;
 }
 
 static clv_rc begin_or_go_on(struct lines *lines, bool *ret_finished, struct clv_err *err)
 {
 	struct rewrap *job = lines->job;
 	struct rewrap_head head, ours = { .bytes = lines->end_bytes, .crc32c = lines->end_crc32c };
-	bool there, same;
+	const char *why = "The key was rotated since";
+	bool there;
 
 	memcpy(ours.key, job->run->full, sizeof ours.key);
 	memcpy(ours.version, job->version, sizeof ours.version);
@@ -238,26 +348,58 @@ static clv_rc begin_or_go_on(struct lines *lines, bool *ret_finished, struct clv
 	if (!there)
 		return begin_anew(lines, &ours, err);
 	CLV_TRY(rewrap_check_key(job, &head, err));
-	same = strcmp(head.version, ours.version) == 0;
-	if (same && head.bytes == ours.bytes && head.crc32c == ours.crc32c)
-		return go_on(lines, err);
-	if (same)
-		CLV_TRY(was_finished(lines, ret_finished, err));
-	if (*ret_finished)
-		return CLV_OK;
-	kms_out_note(job->run->out, "%s since: the run begins anew.",
-		     same ? "The file changed" : "The key was rotated");
+	if (strcmp(head.version, ours.version) == 0) {
+		bool same = head.bytes == ours.bytes && head.crc32c == ours.crc32c;
+
+		if (same && reopen_new(lines))
+			return go_on(lines, err);
+		if (!same)
+			CLV_TRY(was_finished(lines, ret_finished, err));
+		if (*ret_finished)
+			return CLV_OK;
+		why = same ? "The new file is gone, or others could write to it"
+			   : "The file changed since";
+	}
+	kms_out_note(job->run->out, "%s: the run begins anew.", why);
 	return begin_anew(lines, &ours, err);
 }
 
 /* ---- one line */
 
-static clv_rc write_line(struct lines *lines, struct clv_bytes line, struct clv_err *err)
+/* From here a later run can go on. */
+static clv_rc sync_lines(struct lines *lines, struct clv_err *err)
+{
+	const struct rewrap_entry synced = { .mark = REWRAP_SYNCED,
+					     .number = lines->new_number,
+					     .bytes = lines->new_bytes,
+					     .crc32c = lines->new_crc32c };
+
+	if (fdatasync(lines->new_fd) != 0)
+		return new_fail(lines, errno, err);
+	CLV_TRY(rewrap_state_add(&lines->job->state, &synced, err));
+	return rewrap_state_sync(&lines->job->state, err);
+}
+
+/* The run stops before this line. Where it cannot note that, the next one has more to do again. */
+static clv_rc stop_here(struct lines *lines, clv_rc rc)
+{
+	struct clv_err unused;
+
+	(void) sync_lines(lines, &unused);
+	return rc;
+}
+
+/* Appends a line; one that failed is noted. Should either fail, a later run does it again. */
+static clv_rc add_line(struct lines *lines, struct clv_bytes line,
+		       const struct rewrap_entry *failed, struct clv_err *err)
 {
 	int errnum = rewrap_write_all(lines->new_fd, line);
 
 	if (errnum != 0)
 		return new_fail(lines, errnum, err);
+	if (failed != NULL)
+		CLV_TRY(rewrap_state_add(&lines->job->state, failed, err));
+	lines->new_number++;
 	lines->new_bytes += line.len;
 	lines->new_crc32c = clv_crc32c(lines->new_crc32c, line.data, line.len);
 	return CLV_OK;
@@ -290,15 +432,17 @@ static clv_rc one(struct lines *lines, struct clv_err *err)
 	struct rewrap *job = lines->job;
 	enum rewrap_outcome outcome;
 	char name[32];
+	clv_rc rc;
 
 	CLV_TRY(json_line_parse(clv_buf_view(&old->line), MEMBER, &line, err));
-	CLV_TRY(rewrap_value(lines, &line, &out, &outcome, &failed.rc, err));
-	if (outcome == REWRAP_BAD)
-		CLV_TRY(rewrap_state_add(&job->state, &failed, err));
-	CLV_TRY(write_line(lines, clv_buf_view(outcome == REWRAP_NEW ? &out : &old->line), err));
+	rc = rewrap_value(lines, &line, &out, &outcome, &failed.rc, err);
+	if (rc != CLV_OK)
+		return stop_here(lines, rc);
+	CLV_TRY(add_line(lines, clv_buf_view(outcome == REWRAP_NEW ? &out : &old->line),
+			 outcome == REWRAP_BAD ? &failed : NULL, err));
 	snprintf(name, sizeof name, "line %ju", (uintmax_t) old->number);
 	rewrap_count(job, outcome, name, failed.rc, err);
-	return CLV_OK;
+	return rewrap_sync_is_due(job) ? sync_lines(lines, err) : CLV_OK;
 }
 
 /* ---- the end */
@@ -336,21 +480,6 @@ static int dress_new(const struct lines *lines)
 	return fsync(lines->new_fd) == 0 ? 0 : errno;
 }
 
-static int sync_folder(const char *path)
-{
-	char folder[PATH_MAX];
-	int errnum = 0, fd;
-
-	snprintf(folder, sizeof folder, "%.*s", (int) (strrchr(path, '/') - path) + 1, path);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	if (fsync(fd) != 0)
-		errnum = errno;
-	close(fd);
-	return errnum;
-}
-
 static clv_rc replace(struct lines *lines, struct clv_err *err)
 {
 	const struct rewrap_counts *counts = &lines->job->counts;
@@ -366,9 +495,10 @@ static clv_rc replace(struct lines *lines, struct clv_err *err)
 		return new_fail(lines, errnum, err);
 	CLV_TRY(check_unchanged(lines, err));
 	CLV_TRY(rewrap_state_add(&lines->job->state, &end, err));
+	CLV_TRY(rewrap_state_sync(&lines->job->state, err));
 	if (rename(lines->new_path, lines->path) != 0)
 		return new_fail(lines, errno, err);
-	errnum = sync_folder(lines->path);
+	errnum = kms_sync_folder(lines->path);
 	return errnum == 0 ? CLV_OK : new_fail(lines, errnum, err);
 }
 
@@ -377,7 +507,7 @@ static clv_rc finish(struct lines *lines, bool finished, struct clv_err *err)
 {
 	if (!finished && lines->job->counts.rewrapped > 0)
 		CLV_TRY(replace(lines, err));
-	else if (unlink(lines->new_path) != 0)
+	else if (unlink(lines->new_path) != 0 && errno != ENOENT)
 		return new_fail(lines, errno, err);
 	return rewrap_state_remove(&lines->job->state, err);
 }
@@ -408,14 +538,6 @@ static clv_rc open_old(struct lines *lines, struct clv_err *err)
 	return CLV_OK;
 }
 
-static clv_rc open_new(struct lines *lines, struct clv_err *err)
-{
-	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC;
-
-	lines->new_fd = open(lines->new_path, flags, 0600);
-	return lines->new_fd >= 0 ? CLV_OK : new_fail(lines, errno, err);
-}
-
 clv_rc rewrap_lines(struct rewrap *job, const char *file, struct clv_err *err)
 {
 	KMS_AUTO_DONE(lines_close) struct lines lines = { .job = job, .new_fd = -1 };
@@ -425,7 +547,6 @@ clv_rc rewrap_lines(struct rewrap *job, const char *file, struct clv_err *err)
 	CLV_TRY(open_old(&lines, err));
 	CLV_TRY(check_all(&lines, err));
 	CLV_TRY(rewrap_begin(job, err));
-	CLV_TRY(open_new(&lines, err));
 	CLV_TRY(begin_or_go_on(&lines, &finished, err));
 	while (!finished && there) {
 		CLV_TRY(next(&lines.old, &there, err));

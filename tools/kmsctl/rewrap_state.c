@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state file of a bulk rewrap: lines of words, each written with one call before the thing
- * that it announces is done. So after a kill a line says at most what had not been done yet, and
- * whether it was shows in the input itself. It is not synced: after a loss of power it may lack
- * lines, and items are then found under the primary version already.
+ * The state file of a bulk rewrap: lines of words, each written with one call: "done" and "end"
+ * before the thing that they announce is done, "failed" and "synced" when it is. So after a kill a
+ * line says at most what had not been done yet, and whether it was shows in the input itself. It is
+ * synced now and then: after a loss of power it may lack lines, and items are then found under the
+ * primary version already. Nobody else may have written to it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,11 +36,34 @@ static bool is_still_there(const struct rewrap_state *state)
 	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
+static clv_rc refuse_state(const struct rewrap_state *state, struct clv_err *err)
+{
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"state file %.200s: it is not a file of this user's own that nobody else "
+			"can write to; move it away, and the run begins anew",
+			state->path);
+}
+
+/* One that is there is never made by us, so that nobody's link leads us to make a file. */
+static int make_or_open(const char *path)
+{
+	const int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd;
+
+	do {
+		fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			return fd;
+		fd = open(path, flags);
+	} while (fd < 0 && errno == ENOENT); /* it went between the two calls */
+	return fd;
+}
+
 static clv_rc open_and_lock(struct rewrap_state *state, struct clv_err *err)
 {
-	const int flags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
-
-	state->fd = open(state->path, flags, 0600);
+	state->fd = make_or_open(state->path);
+	if (state->fd < 0 && errno == ELOOP)
+		return refuse_state(state, err);
 	if (state->fd < 0)
 		return state_fail(state, errno, err);
 	if (flock(state->fd, LOCK_EX | LOCK_NB) != 0)
@@ -50,8 +74,16 @@ static clv_rc open_and_lock(struct rewrap_state *state, struct clv_err *err)
 	return CLV_OK;
 }
 
+bool rewrap_is_own(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       st.st_nlink == 1 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 /* The file is written through the descriptor, and read line by line. */
-static FILE *reader_of(int fd)
+FILE *rewrap_reader(int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	FILE *in = copy >= 0 ? fdopen(copy, "r") : NULL;
@@ -74,7 +106,9 @@ clv_rc rewrap_state_open(const char *path, struct rewrap_state *ret_state, struc
 		rewrap_state_done(&state);
 		rc = open_and_lock(&state, err);
 	} while (rc == CLV_OK && !is_still_there(&state));
-	if (rc == CLV_OK && (state.in = reader_of(state.fd)) == NULL)
+	if (rc == CLV_OK && !rewrap_is_own(state.fd))
+		rc = refuse_state(&state, err);
+	if (rc == CLV_OK && (state.in = rewrap_reader(state.fd)) == NULL)
 		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the state file");
 	if (rc != CLV_OK)
 		rewrap_state_done(&state);
@@ -249,6 +283,11 @@ static bool read_entry(const char *line, struct rewrap_entry *entry)
 		entry->rc = rc_named(word);
 		return true;
 	}
+	if (take_word(line, "synced", &rest)) {
+		entry->mark = REWRAP_SYNCED;
+		return sscanf(rest, "%" SCNu64 " %" SCNu64 " %" SCNx32, &entry->number,
+			      &entry->bytes, &entry->crc32c) == 3;
+	}
 	entry->mark = REWRAP_END;
 	return take_word(line, "end", &rest) &&
 	       sscanf(rest, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNx32,
@@ -272,6 +311,11 @@ clv_rc rewrap_state_next(struct rewrap_state *state, struct rewrap_entry *ret_en
 				state->path);
 	*ret_entry = entry;
 	return CLV_OK;
+}
+
+clv_rc rewrap_state_seek(struct rewrap_state *state, off_t at, struct clv_err *err)
+{
+	return fseeko(state->in, at, SEEK_SET) == 0 ? CLV_OK : state_fail(state, errno, err);
 }
 
 /* ---- writing */
@@ -308,7 +352,13 @@ clv_rc rewrap_state_begin(struct rewrap_state *state, const struct rewrap_head *
 	snprintf(text, sizeof text,
 		 FIRST_LINE "\nkey %s\nversion %s\ninput %" PRIu64 " %08" PRIx32 "\n", head->key,
 		 head->version, head->bytes, head->crc32c);
-	return write_text(state, text, err);
+	CLV_TRY(write_text(state, text, err));
+	return rewrap_state_sync(state, err);
+}
+
+clv_rc rewrap_state_sync(struct rewrap_state *state, struct clv_err *err)
+{
+	return fdatasync(state->fd) == 0 ? CLV_OK : state_fail(state, errno, err);
 }
 
 clv_rc rewrap_state_cut(struct rewrap_state *state, off_t at, struct clv_err *err)
@@ -329,6 +379,10 @@ clv_rc rewrap_state_add(struct rewrap_state *state, const struct rewrap_entry *e
 	case REWRAP_FAILED:
 		snprintf(text, sizeof text, "failed %" PRIu64 " %s\n", entry->number,
 			 clv_rc_name(entry->rc));
+		break;
+	case REWRAP_SYNCED:
+		snprintf(text, sizeof text, "synced %" PRIu64 " %" PRIu64 " %08" PRIx32 "\n",
+			 entry->number, entry->bytes, entry->crc32c);
 		break;
 	case REWRAP_END:
 		snprintf(text, sizeof text,
