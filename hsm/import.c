@@ -394,6 +394,31 @@ static clv_rc digest(struct clv_bytes in, uint8_t ret_check[HSM_CHECK_LEN], stru
 	return good ? CLV_OK : clv_fail(err, CLV_E_INTERNAL, "OpenSSL has no SHA-256");
 }
 
+/*
+ * The mark of a secret key under the ring KEK: without the token nobody can tell from it whether a
+ * guessed key is the right one, nor whether keys of two rings are the same. Wrapping is
+ * deterministic, so that the same key gives the same.
+ */
+static clv_rc digest_secret(struct hsm_session *session, CK_OBJECT_HANDLE parent,
+			    struct clv_bytes mark, uint8_t ret_check[HSM_CHECK_LEN],
+			    struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
+	uint8_t bytes[HSM_CHECK_LEN];
+	CK_OBJECT_HANDLE object;
+	struct hsm_blob blob;
+	CK_RV rv;
+
+	CLV_TRY(digest(mark, bytes, err));
+	rv = hsm_import_aes(session, bytes, sizeof bytes, NULL, 0, true, &object);
+	OPENSSL_cleanse(bytes, sizeof bytes);
+	if (rv != CKR_OK)
+		return hsm_session_fail(session, err, "C_CreateObject", rv);
+	hsm_scrap_add(&scrap, object);
+	CLV_TRY(hsm_wrap(session, parent, object, &blob, err));
+	return digest((struct clv_bytes){ blob.bytes, blob.len }, ret_check, err);
+}
+
 /* ---- the whole of it ---- */
 
 struct import {
@@ -429,7 +454,7 @@ static clv_rc import_secret(struct hsm_session *session, struct import *import,
 
 	CLV_TRY(check_length(session, import->kind, parent, key, err));
 	CLV_TRY(mark_secret(session, import->kind, key, mark, &len, err));
-	rc = digest((struct clv_bytes){ mark, len }, import->check, err);
+	rc = digest_secret(session, parent, (struct clv_bytes){ mark, len }, import->check, err);
 	OPENSSL_cleanse(mark, sizeof mark);
 	CLV_TRY(rc);
 	import->public.len = 0;

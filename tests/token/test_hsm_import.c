@@ -481,6 +481,45 @@ static void the_check_value_tells_keys_apart_and_nothing_else(void **state)
 	end_job(&job);
 }
 
+/* What whoever has the catalogue and a guess can compute. */
+static void hash_of_a_mac(const uint8_t key[32], uint8_t ret[HSM_CHECK_LEN])
+{
+	static const uint8_t text[32] = "claviger: which key is this? [1]";
+	uint8_t in[19 + 32] = "claviger key check";
+	unsigned len = 32;
+
+	assert_non_null(HMAC(EVP_sha256(), key, 32, text, sizeof text, in + 19, &len));
+	assert_int_equal(EVP_Digest(in, sizeof in, ret, &len, EVP_sha256(), NULL), 1);
+}
+
+static void the_check_value_of_a_secret_key_needs_its_ring_kek(void **state)
+{
+	static const enum clv_algorithm of_32[] = { CLV_ALG_AES_256_CBC, CLV_ALG_HMAC_SHA256 };
+	struct world *w = *state;
+	struct imported here;
+	struct hsm_blob other_blob, blob;
+	struct hsm_keyref other;
+	struct hsm_public public;
+	struct wrapped wrapped;
+	uint8_t key[32], there[HSM_CHECK_LEN], guessed[HSM_CHECK_LEN];
+	struct job job;
+
+	new_job(w, &job);
+	world_generate(w, HSM_ROLE_RING_KEK, &w->root, &other_blob, &other);
+	fill(key, sizeof key, 7);
+	wrap_for(job.pkey, "SHA1", (struct clv_bytes){ key, sizeof key }, &wrapped);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(of_32); i++) {
+		assert_ok(w, import(w, &job, of_32[i], &wrapped, &here));
+		assert_ok(w, hsm_version_import(w->hsm, grant(), 1, &job.key, of_32[i], &other,
+						(struct clv_bytes){ wrapped.bytes, wrapped.len },
+						&blob, &public, there, &w->err));
+		assert_memory_not_equal(here.check, there, HSM_CHECK_LEN);
+	}
+	hash_of_a_mac(key, guessed);
+	assert_memory_not_equal(here.check, guessed, HSM_CHECK_LEN);
+	end_job(&job);
+}
+
 /* ---- what else may come ---- */
 
 static void a_key_of_another_length_or_kind_is_refused(void **state)
@@ -714,6 +753,7 @@ int main(void)
 		token_test(an_imported_ec_key_gets_its_public_point_and_signs),
 		token_test(imported_rsa_keys_sign_and_decrypt),
 		token_test(the_check_value_tells_keys_apart_and_nothing_else),
+		token_test(the_check_value_of_a_secret_key_needs_its_ring_kek),
 		token_test(a_key_of_another_length_or_kind_is_refused),
 		token_test(an_rsa_key_that_does_not_work_is_refused),
 		token_test(damaged_material_is_refused),
