@@ -373,6 +373,16 @@ CLV_MUST_USE clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key,
 				struct hsm_pin *ret_pin, struct clv_err *err);
 void hsm_key_unpin(struct hsm_pin *pin); /* an empty pin is fine */
 
+/* A known text that a key sealed once, to be opened whenever the token is in doubt. No secret. */
+struct hsm_song {
+	uint8_t iv[HSM_IV_MAX];
+	size_t iv_len; /* bytes; 0: there is none yet */
+	uint8_t sealed[16 + HSM_TAG_LEN];
+};
+struct hsm_song hsm_key_song(const struct hsm_pin *pin);
+/* Keeps it as long as the key is at hand; the first one stays. */
+void hsm_key_song_keep(struct hsm_pin *pin, const struct hsm_song *song);
+
 /* Was the handle good all the time that it was pinned? Ask after use, before the result counts. */
 bool hsm_key_fresh(const struct hsm_pin *pin);
 
@@ -508,9 +518,13 @@ CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
 		   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
 		   const char **ret_op);
 
-/* Encrypts and decrypts a known text with the key: tells bad data from a sick token. Each doubt has
- * its own: a result remembered for a second would call good data bad on a token just gone sick. */
-bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key);
+/*
+ * Opens a known text with the key: tells bad data from a sick token. Each doubt opens anew: a
+ * result remembered for a second would call good data bad on a token just gone sick. But the text
+ * is sealed only once while the key is at hand: each seal draws a random IV of the key's 2^32, and
+ * who sends damaged ciphertexts must not use them up.
+ */
+bool hsm_canary(struct hsm_session *session, struct hsm_pin *pin);
 
 /* Random bytes of the token's, at most HSM_IV_MAX, drawn a thousand at a time. */
 CK_RV hsm_draw(struct hsm_session *session, uint8_t *out, size_t len);
