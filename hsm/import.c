@@ -67,7 +67,7 @@ static clv_rc unwrap_as(struct hsm_scrap *scrap, CK_MECHANISM *mech, CK_OBJECT_H
 	rv = hsm_C_UnwrapKey(session->hsm->module, session->handle, mech, by, hsm_input(in.data),
 			     in.len, tpl.a, tpl.n, ret_object);
 	if (rv != CKR_OK)
-		return hsm_session_fail(session, err, "C_UnwrapKey", rv);
+		return hsm_making_fail(session, birth, "C_UnwrapKey", rv, err);
 	hsm_scrap_add(scrap, *ret_object);
 	return hsm_attributes_check(session, *ret_object, kind, birth, CLV_E_UNIMPLEMENTED, err);
 }
@@ -413,7 +413,7 @@ static clv_rc digest_secret(struct hsm_session *session, CK_OBJECT_HANDLE parent
 	rv = hsm_import_aes(session, bytes, sizeof bytes, NULL, 0, true, &object);
 	OPENSSL_cleanse(bytes, sizeof bytes);
 	if (rv != CKR_OK)
-		return hsm_session_fail(session, err, "C_CreateObject", rv);
+		return hsm_making_fail(session, HSM_BORN_IMPORTED, "C_CreateObject", rv, err);
 	hsm_scrap_add(&scrap, object);
 	CLV_TRY(hsm_wrap(session, parent, object, &blob, err));
 	return digest((struct clv_bytes){ blob.bytes, blob.len }, ret_check, err);

@@ -631,6 +631,17 @@ struct hsm_scrap {
 void hsm_scrap_add(struct hsm_scrap *scrap, CK_OBJECT_HANDLE object);
 void hsm_scrap_destroy(struct hsm_scrap *scrap); /* for scope-bound use */
 
+/* The session does not go back to the pool, unless it is the only one: it is closed, and what was
+ * left in it goes. */
+void hsm_session_spoil(struct hsm_session *session);
+
+/*
+ * hsm_session_fail() for a call that makes a key. A token can have made it and say that it failed:
+ * an extractable one must not stay in a session that lives on.
+ */
+CLV_MUST_USE clv_rc hsm_making_fail(struct hsm_session *session, enum hsm_birth birth,
+				    const char *op, CK_RV rv, struct clv_err *err);
+
 /* Destroys an object; when that fails, the session is not given back to the pool. */
 void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object);
 

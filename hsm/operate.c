@@ -92,7 +92,8 @@ static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm
 	} else if (op->opening && (class == HSM_CLASS_DATA || work->judged)) {
 		/* The failed call may have left an operation open; the only session is left as it
 		 * is. */
-		session->dead = session->dead || (work->judged && !session->hsm->pool.shared);
+		if (work->judged)
+			hsm_session_spoil(session);
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, INVALID_CIPHERTEXT);
 	}
 	return hsm_session_fail(session, err, name, rv);

@@ -741,6 +741,75 @@ static void any_failure_while_importing_is_lived_through(void **state)
 	end_job(&job);
 }
 
+/* ---- what a token made and says that it did not ---- */
+
+static clv_rc make_secret(struct world *w, const struct job *job, const struct wrapped *wrapped)
+{
+	struct hsm_blob blob;
+
+	(void) job;
+	(void) wrapped;
+	return hsm_key_generate(w->hsm, grant(), HSM_ROLE_VERSION, &w->ring, &blob, &w->err);
+}
+
+static clv_rc make_pair(struct world *w, const struct job *job, const struct wrapped *wrapped)
+{
+	struct hsm_public public;
+	struct hsm_blob blob;
+
+	(void) job;
+	(void) wrapped;
+	return hsm_version_generate(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256, &w->ring, &blob,
+				    &public, &w->err);
+}
+
+static clv_rc import_one(struct world *w, const struct job *job, const struct wrapped *wrapped)
+{
+	struct imported imported;
+
+	return import(w, job, CLV_ALG_AES_256_GCM, wrapped, &imported);
+}
+
+static void no_extractable_key_stays_when_its_making_is_said_to_have_failed(void **state)
+{
+	static const uint8_t key[32] = { 3, 2, 1 };
+	static const CK_RV codes[] = { CKR_MECHANISM_INVALID, CKR_HOST_MEMORY,
+				       CKR_ATTRIBUTE_VALUE_INVALID, CKR_KEY_HANDLE_INVALID,
+				       CKR_FUNCTION_FAILED };
+	static const struct {
+		enum shim_function function;
+		unsigned nth;
+		clv_rc (*make)(struct world *w, const struct job *job,
+			       const struct wrapped *wrapped);
+	} rows[] = { { SHIM_C_GenerateKey, 1, make_secret },
+		     { SHIM_C_GenerateKeyPair, 1, make_pair },
+		     { SHIM_C_UnwrapKey, 2, import_one },
+		     { SHIM_C_CreateObject, 1, import_one } };
+	struct world *w = *state;
+	struct wrapped wrapped;
+	struct job job;
+	unsigned before;
+	clv_rc rc;
+
+	new_job(w, &job);
+	wrap_for(job.pkey, "SHA1", (struct clv_bytes){ key, sizeof key }, &wrapped);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++) {
+		assert_ok(w, rows[i].make(w, &job, &wrapped)); /* tries what it wants to know */
+		before = w->shim->session_objects();
+		for (size_t j = 0; j < CLV_ARRAY_LEN(codes); j++) {
+			w->shim->fault(rows[i].function, rows[i].nth, codes[j], SHIM_AFTER);
+			rc = rows[i].make(w, &job, &wrapped); /* some are tried once more */
+			w->shim->heal();
+			if (w->shim->session_objects() > before)
+				fail_msg("row %zu, code %zu (%s): %u objects, then %u", i, j,
+					 clv_rc_name(rc), before, w->shim->session_objects());
+			world_wait_healthy(w);
+			assert_ok(w, rows[i].make(w, &job, &wrapped));
+		}
+	}
+	end_job(&job);
+}
+
 int main(void)
 {
 	static const struct world_options one_session = { .max_sessions = 1 };
@@ -761,6 +830,7 @@ int main(void)
 		token_test(weakened_material_is_destroyed_and_refused),
 		token_test_with(an_imported_ec_key_gets_its_public_point_and_signs, &one_session),
 		token_test_with(damaged_material_is_refused, &one_session),
+		token_test(no_extractable_key_stays_when_its_making_is_said_to_have_failed),
 		token_test(any_failure_while_importing_is_lived_through),
 	};
 
