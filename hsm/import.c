@@ -494,7 +494,7 @@ static clv_rc judge(struct hsm_session *session, struct hsm_work *work, CK_OBJEC
 
 	if (err->domain != CLV_DOM_PKCS11)
 		return rc;
-	if (hsm_oaep_refused(import->kind, err->native) && !import->again) {
+	if (hsm_oaep_refused(import->kind, err->op, err->native) && !import->again) {
 		import->again = true; /* use.c has noted what will do */
 		return hsm_fail(err, err->op, CKR_KEY_HANDLE_INVALID);
 	}

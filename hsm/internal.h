@@ -550,8 +550,9 @@ CK_RV hsm_oaep_open(struct hsm_session *session, const struct hsm_kind *kind, CK
 		    struct clv_bytes in, struct clv_secret *out, size_t *ret_len,
 		    const char **ret_op);
 
-/* Does `rv` say that the key was made for another mechanism than its kind is used by now? */
-bool hsm_oaep_refused(const struct hsm_kind *kind, CK_RV rv);
+/* Does `rv` of the call `op` say that the key was made for another mechanism than its kind is used
+ * by now? Only what is said before the token has seen the data: they must not decide about it. */
+bool hsm_oaep_refused(const struct hsm_kind *kind, const char *op, CK_RV rv);
 
 /* Do two secret keys of a kind, or a private key and a public half, belong together? Tried. */
 CLV_MUST_USE clv_rc hsm_same_secret(struct hsm_session *session, const struct hsm_kind *kind,

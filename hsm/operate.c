@@ -80,7 +80,8 @@ static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm
 
 	if (class == HSM_CLASS_HANDLE)
 		hsm_key_forget(pin);
-	if (hsm_oaep_refused(op->kind, rv) && !op->dropped) { /* use.c has noted what will do */
+	if (hsm_oaep_refused(op->kind, name, rv) &&
+	    !op->dropped) { /* use.c has noted what will do */
 		op->dropped = true;
 		hsm_key_drop(pin);
 		return hsm_fail(err, name, CKR_KEY_HANDLE_INVALID);

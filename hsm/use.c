@@ -139,9 +139,9 @@ CK_RV hsm_sign_with(struct hsm_session *session, const struct hsm_kind *kind, CK
 
 /* ---- RSA-OAEP ---- */
 
-bool hsm_oaep_refused(const struct hsm_kind *kind, CK_RV rv)
+bool hsm_oaep_refused(const struct hsm_kind *kind, const char *op, CK_RV rv)
 {
-	return kind->scheme == HSM_SCHEME_OAEP &&
+	return kind->scheme == HSM_SCHEME_OAEP && strcmp(op, "C_DecryptInit") == 0 &&
 	       (rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID ||
 		rv == CKR_ARGUMENTS_BAD);
 }
@@ -183,7 +183,7 @@ static CK_RV open_raw(struct hsm_session *session, const struct hsm_kind *kind,
 	if (clv_secret_new(in.len, &block, &ignored) != CLV_OK)
 		return CKR_HOST_MEMORY;
 	rv = decrypt(session, &mech, key, in, clv_secret_mutable_bytes(block), &len, ret_op);
-	if (hsm_oaep_refused(kind, rv))
+	if (hsm_oaep_refused(kind, *ret_op, rv))
 		atomic_store(&session->hsm->oaep_is_raw[kind->hash], false);
 	if (rv != CKR_OK)
 		return rv;
@@ -213,7 +213,7 @@ CK_RV hsm_oaep_open(struct hsm_session *session, const struct hsm_kind *kind, CK
 	rv = decrypt(session, &mech, key, in, clv_secret_mutable_bytes(out), &len, ret_op);
 	if (rv == CKR_OK && len > in.len)
 		rv = CKR_GENERAL_ERROR;
-	if (hsm_oaep_refused(kind, rv))
+	if (hsm_oaep_refused(kind, *ret_op, rv))
 		atomic_store(&session->hsm->oaep_is_raw[kind->hash], true);
 	*ret_len = len;
 	return rv;

@@ -435,6 +435,30 @@ static void a_key_of_another_process_is_decrypted_with_at_once(void **state)
 	check_opens(w, &in_token, "SHA256", 256 - 66);
 }
 
+/* Data must not decide how all keys of a hash are used from then on. */
+static void what_a_token_says_of_the_data_changes_no_mechanism(void **state)
+{
+	static const CK_RV codes[] = { CKR_ARGUMENTS_BAD, CKR_MECHANISM_PARAM_INVALID,
+				       CKR_MECHANISM_INVALID };
+	struct world *w = *state;
+	struct clv_secret *secret = NULL;
+	struct version native, raw;
+	uint8_t sealed[512] = { 0 };
+
+	version_generate(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA1, &native);
+	version_generate(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, &raw);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(codes); i++) {
+		w->shim->fault(SHIM_C_Decrypt, 1, codes[i], SHIM_ALWAYS);
+		assert_rc(open_sealed(w, &native, sealed, 256, &secret), CLV_E_UNIMPLEMENTED);
+		assert_rc(open_sealed(w, &raw, sealed, 256, &secret), CLV_E_UNIMPLEMENTED);
+		w->shim->heal();
+		assert_false(w->hsm->oaep_is_raw[CLV_HASH_SHA1]);
+		assert_true(w->hsm->oaep_is_raw[CLV_HASH_SHA256]);
+		check_opens(w, &native, "SHA1", 256 - 42);
+		check_opens(w, &raw, "SHA256", 256 - 66);
+	}
+}
+
 static void a_wrong_ciphertext_is_refused_in_one_way(void **state)
 {
 	static const char text[] = "Decryption failed: the ciphertext is invalid.";
@@ -665,6 +689,7 @@ int main(void)
 		token_test(a_disabled_pair_in_the_token_refuses_use),
 		token_test(what_openssl_encrypts_is_decrypted),
 		token_test(a_key_of_another_process_is_decrypted_with_at_once),
+		token_test(what_a_token_says_of_the_data_changes_no_mechanism),
 		token_test(a_wrong_ciphertext_is_refused_in_one_way),
 		token_test(a_key_of_another_length_is_data_loss),
 		token_test(threads_sign_with_one_key_while_it_is_evicted),
