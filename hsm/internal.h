@@ -562,6 +562,13 @@ CLV_MUST_USE clv_rc hsm_same_pair(struct hsm_session *session, const struct hsm_
 
 /* ---- oaep.c ---- */
 
+/*
+ * Some tokens drop leading zeros of a number: puts the `len` bytes of a block to the end of `want`,
+ * zeros before them, in a time that does not depend on `len`: how many zeros there are follows from
+ * the plaintext. `len` <= `want`, which the block has room for.
+ */
+void hsm_oaep_align(uint8_t *block, size_t len, size_t want);
+
 /* Removes the padding of RFC 8017 section 7.1.2 from a block in a time that does not depend on it.
  * Returns the length of what is in `out`, or -1. Both have `len` bytes. */
 int hsm_oaep_unpad(enum clv_hash hash, const uint8_t *block, size_t len, uint8_t *out);

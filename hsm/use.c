@@ -159,15 +159,6 @@ static CK_RV decrypt(struct hsm_session *session, CK_MECHANISM *mech, CK_OBJECT_
 	return hsm_C_Decrypt(session->hsm->module, session->handle, input(in), in.len, out, len);
 }
 
-/* Some tokens drop leading zeros of a number. */
-static void pad_left(uint8_t *block, size_t len, size_t want)
-{
-	if (len < want) {
-		memmove(block + want - len, block, len);
-		memset(block, 0, want - len);
-	}
-}
-
 static CK_RV open_raw(struct hsm_session *session, const struct hsm_kind *kind,
 		      CK_OBJECT_HANDLE key, struct clv_bytes in, struct clv_secret *out,
 		      size_t *ret_len, const char **ret_op)
@@ -189,7 +180,7 @@ static CK_RV open_raw(struct hsm_session *session, const struct hsm_kind *kind,
 		return rv;
 	if (len > in.len)
 		return CKR_GENERAL_ERROR;
-	pad_left(clv_secret_mutable_bytes(block), len, in.len);
+	hsm_oaep_align(clv_secret_mutable_bytes(block), len, in.len);
 	opened = hsm_oaep_unpad(kind->hash, clv_secret_bytes(block), in.len,
 				clv_secret_mutable_bytes(out));
 	if (opened < 0)

@@ -435,6 +435,30 @@ static void a_key_of_another_process_is_decrypted_with_at_once(void **state)
 	check_opens(w, &in_token, "SHA256", 256 - 66);
 }
 
+static void a_block_gets_its_leading_zeros_back(void **state)
+{
+	static const size_t wants[] = { 1, 5, 256, 384, 512 };
+	uint8_t block[512], number[512];
+
+	(void) state;
+	fill(number, sizeof number, 1);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(wants); i++) {
+		for (size_t len = 0; len <= wants[i]; len++) {
+			size_t zeros = wants[i] - len;
+
+			memset(block, 0xee,
+			       sizeof block); /* what a token leaves behind its number */
+			memcpy(block, number, len);
+			hsm_oaep_align(block, len, wants[i]);
+			for (size_t at = 0; at < zeros; at++)
+				assert_int_equal(block[at], 0);
+			assert_memory_equal(block + zeros, number, len);
+			for (size_t at = wants[i]; at < sizeof block; at++)
+				assert_int_equal(block[at], 0xee);
+		}
+	}
+}
+
 /* Data must not decide how all keys of a hash are used from then on. */
 static void what_a_token_says_of_the_data_changes_no_mechanism(void **state)
 {
@@ -689,6 +713,7 @@ int main(void)
 		token_test(a_disabled_pair_in_the_token_refuses_use),
 		token_test(what_openssl_encrypts_is_decrypted),
 		token_test(a_key_of_another_process_is_decrypted_with_at_once),
+		cmocka_unit_test(a_block_gets_its_leading_zeros_back),
 		token_test(what_a_token_says_of_the_data_changes_no_mechanism),
 		token_test(a_wrong_ciphertext_is_refused_in_one_way),
 		token_test(a_key_of_another_length_is_data_loss),
