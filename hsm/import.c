@@ -72,11 +72,33 @@ static clv_rc unwrap_as(struct hsm_scrap *scrap, CK_MECHANISM *mech, CK_OBJECT_H
 	return hsm_attributes_check(session, *ret_object, kind, birth, CLV_E_UNIMPLEMENTED, err);
 }
 
-/* `job` is the handle of a key of the kind `job_kind`; its ciphertext comes first. */
+/*
+ * The AES key between has to be of 256 bits, as the method says. SoftHSM does not tell how long a
+ * key is that it unwrapped, but its wrapping is eight bytes longer (RFC 5649). Therefore it is
+ * extractable, for as long as the material under it is.
+ */
+static clv_rc check_transport(struct hsm_session *session, CK_OBJECT_HANDLE parent,
+			      CK_OBJECT_HANDLE key, struct clv_err *err)
+{
+	struct hsm_blob blob;
+
+	CLV_TRY(hsm_wrap(session, parent, key, &blob, err));
+	if (blob.len == transport.bits / 8 + 8)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"the AES key that the material is wrapped by must have %u bits: wrap it "
+			"again",
+			transport.bits);
+}
+
+/*
+ * `job` is the handle of a key of the kind `job_kind`; its ciphertext comes first. `parent` tells
+ * the length of what comes out of it; CK_INVALID_HANDLE: it is known.
+ */
 static clv_rc unwrap_material(struct hsm_scrap *scrap, const struct hsm_kind *job_kind,
-			      CK_OBJECT_HANDLE job, size_t sealed_len, struct clv_bytes wrapped,
-			      const struct hsm_kind *kind, CK_OBJECT_HANDLE *ret_object,
-			      struct clv_err *err)
+			      CK_OBJECT_HANDLE job, CK_OBJECT_HANDLE parent, size_t sealed_len,
+			      struct clv_bytes wrapped, const struct hsm_kind *kind,
+			      CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
 {
 	const struct hsm_hash_row *hash = hsm_hash_row(job_kind->hash);
 	CK_RSA_PKCS_OAEP_PARAMS params = { hash->mech, hash->mgf, CKZ_DATA_SPECIFIED, NULL, 0 };
@@ -89,7 +111,9 @@ static clv_rc unwrap_material(struct hsm_scrap *scrap, const struct hsm_kind *jo
 	if (job_kind->scheme == HSM_SCHEME_IMPORT_DIRECT)
 		return unwrap_as(scrap, &oaep, job, sealed, kind, HSM_BORN_IMPORTED, ret_object,
 				 err);
-	CLV_TRY(unwrap_as(scrap, &oaep, job, sealed, &transport, HSM_BORN_UNWRAPPED, &key, err));
+	CLV_TRY(unwrap_as(scrap, &oaep, job, sealed, &transport, HSM_BORN_IMPORTED, &key, err));
+	if (parent != CK_INVALID_HANDLE)
+		CLV_TRY(check_transport(scrap->session, parent, key, err));
 	return unwrap_as(scrap, &kwp, key, rest, kind, HSM_BORN_IMPORTED, ret_object, err);
 }
 
@@ -156,7 +180,7 @@ clv_rc hsm_import_try(struct hsm_session *session, const struct hsm_kind *job_ki
 
 	if (!wrap_known(job_kind, public, wrapped, &sealed_len, &len))
 		return clv_fail(err, CLV_E_INTERNAL, "OpenSSL cannot wrap for an import key");
-	CLV_TRY(unwrap_material(&scrap, job_kind, private, sealed_len,
+	CLV_TRY(unwrap_material(&scrap, job_kind, private, CK_INVALID_HANDLE, sealed_len,
 				(struct clv_bytes){ wrapped, len }, kind, &key, err));
 	rv = hsm_cipher(session, kind, key, true, iv, text, by_token, &op);
 	if (rv != CKR_OK)
@@ -468,7 +492,7 @@ static clv_rc import_steps(struct hsm_session *session, struct import *import, C
 	const struct hsm_kind *job_kind = &import->method->kind;
 	CK_OBJECT_HANDLE key;
 
-	CLV_TRY(unwrap_material(&scrap, job_kind, job, job_kind->bits / 8, import->wrapped,
+	CLV_TRY(unwrap_material(&scrap, job_kind, job, parent, job_kind->bits / 8, import->wrapped,
 				import->kind, &key, err));
 	return hsm_kind_is_pair(import->kind) ? import_pair(session, import, parent, key, err)
 					      : import_secret(session, import, parent, key, err);

@@ -133,18 +133,19 @@ static void end_job(struct job *job)
 }
 
 /* OAEP of a fresh AES key, then the material by RFC 5649 under it. */
-static void wrap_for(EVP_PKEY *key, const char *digest, struct clv_bytes material,
-		     struct wrapped *ret_wrapped)
+static void wrap_by(EVP_PKEY *key, const char *digest, const char *cipher_name,
+		    struct clv_bytes material, struct wrapped *ret_wrapped)
 {
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-WRAP-PAD", NULL);
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, cipher_name, NULL);
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	uint8_t ephemeral[32];
 	size_t sealed;
 	int len = 0;
 
 	RAND_bytes(ephemeral, sizeof ephemeral);
-	evp_oaep(key, digest, (struct clv_bytes){ ephemeral, sizeof ephemeral }, ret_wrapped->bytes,
-		 &sealed);
+	evp_oaep(key, digest,
+		 (struct clv_bytes){ ephemeral, (size_t) EVP_CIPHER_get_key_length(cipher) },
+		 ret_wrapped->bytes, &sealed);
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
 	assert_int_equal(EVP_EncryptInit_ex2(ctx, cipher, ephemeral, NULL, NULL), 1);
 	assert_int_equal(EVP_EncryptUpdate(ctx, ret_wrapped->bytes + sealed, &len, material.data,
@@ -153,6 +154,12 @@ static void wrap_for(EVP_PKEY *key, const char *digest, struct clv_bytes materia
 	ret_wrapped->len = sealed + (size_t) len;
 	EVP_CIPHER_CTX_free(ctx);
 	EVP_CIPHER_free(cipher);
+}
+
+static void wrap_for(EVP_PKEY *key, const char *digest, struct clv_bytes material,
+		     struct wrapped *ret_wrapped)
+{
+	wrap_by(key, digest, "AES-256-WRAP-PAD", material, ret_wrapped);
 }
 
 static clv_rc import(struct world *w, const struct job *job, enum clv_algorithm algorithm,
@@ -446,6 +453,30 @@ static void imported_rsa_keys_sign_and_decrypt(void **state)
 	assert_refused(w, import_material(w, &job, CLV_ALG_EC_SIGN_P256_SHA256, pkcs8, &imported),
 		       CLV_E_INVALID_ARGUMENT, "does not unwrap");
 	EVP_PKEY_free(key);
+	end_job(&job);
+}
+
+static void the_key_between_must_have_the_length_that_the_method_says(void **state)
+{
+	static const char *const shorter[] = { "AES-128-WRAP-PAD", "AES-192-WRAP-PAD" };
+	static const uint8_t key[32] = { 9, 8, 7 };
+	const struct clv_bytes material = { key, sizeof key };
+	struct world *w = *state;
+	struct imported imported;
+	struct wrapped wrapped;
+	unsigned objects;
+	struct job job;
+
+	new_job(w, &job);
+	wrap_for(job.pkey, "SHA1", material, &wrapped);
+	assert_ok(w, import(w, &job, CLV_ALG_AES_256_GCM, &wrapped, &imported));
+	objects = w->shim->session_objects();
+	for (size_t i = 0; i < CLV_ARRAY_LEN(shorter); i++) {
+		wrap_by(job.pkey, "SHA1", shorter[i], material, &wrapped);
+		assert_refused(w, import(w, &job, CLV_ALG_AES_256_GCM, &wrapped, &imported),
+			       CLV_E_INVALID_ARGUMENT, "must have 256 bits");
+	}
+	assert_int_equal(w->shim->session_objects(), objects);
 	end_job(&job);
 }
 
@@ -821,6 +852,7 @@ int main(void)
 		token_test(an_imported_mac_key_gives_the_macs_of_openssl),
 		token_test(an_imported_ec_key_gets_its_public_point_and_signs),
 		token_test(imported_rsa_keys_sign_and_decrypt),
+		token_test(the_key_between_must_have_the_length_that_the_method_says),
 		token_test(the_check_value_tells_keys_apart_and_nothing_else),
 		token_test(the_check_value_of_a_secret_key_needs_its_ring_kek),
 		token_test(a_key_of_another_length_or_kind_is_refused),
