@@ -130,7 +130,7 @@ static void add_mechanisms(struct hsm_template *tpl, const struct hsm *hsm,
 	size_t n = 1;
 
 	tpl->mech[0] = hsm_kind_mechanism(hsm, kind);
-	if (birth == HSM_BORN_IMPORTED && kind->type == CKK_AES)
+	if (birth == HSM_BORN_IMPORTED && kind->type == CKK_AES && kind->role == HSM_ROLE_VERSION)
 		tpl->mech[n++] = CKM_AES_ECB;
 	if (tpl->mech[0] != 0)
 		hsm_template_bytes(tpl, CKA_ALLOWED_MECHANISMS, tpl->mech, n * sizeof *tpl->mech);

@@ -22,6 +22,7 @@ struct hsm_entry {
 	/* These two are set while loading, and then only read. */
 	struct hsm_session *keeper; /* NULL: a token object */
 	uint64_t keeper_serial;     /* of the keeper's opening that the handle lives in */
+	struct hsm_song song;       /* under the lock */
 	unsigned pins;
 	bool loading;                    /* somebody is at it: wait on cache.loaded */
 	bool unwanted;                   /* evicted while it was loading */
@@ -358,6 +359,24 @@ void hsm_key_unpin(struct hsm_pin *pin)
 bool hsm_key_fresh(const struct hsm_pin *pin)
 {
 	return fresh(pin->hsm, pin->entry);
+}
+
+struct hsm_song hsm_key_song(const struct hsm_pin *pin)
+{
+	struct hsm_song song;
+
+	pthread_mutex_lock(&pin->hsm->cache.lock);
+	song = pin->entry->song;
+	pthread_mutex_unlock(&pin->hsm->cache.lock);
+	return song;
+}
+
+void hsm_key_song_keep(struct hsm_pin *pin, const struct hsm_song *song)
+{
+	pthread_mutex_lock(&pin->hsm->cache.lock);
+	if (pin->entry->song.iv_len == 0)
+		pin->entry->song = *song;
+	pthread_mutex_unlock(&pin->hsm->cache.lock);
 }
 
 void hsm_key_forget(struct hsm_pin *pin)

@@ -176,20 +176,35 @@ CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
 	return rv;
 }
 
-bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key)
+static const uint8_t words[16] = "claviger canary";
+
+static bool sings(struct hsm_session *session, CK_OBJECT_HANDLE key, const struct hsm_song *song)
 {
-	static const uint8_t song[16] = "claviger canary";
-	struct clv_bytes text = { song, sizeof song }, aad = { song, sizeof song };
-	uint8_t iv[HSM_IV_MAX], sealed[sizeof song + HSM_TAG_LEN], opened[sizeof sealed];
-	struct clv_bytes sealed_view = { sealed, sizeof sealed }, iv_view;
-	size_t iv_len, len = 0;
+	struct clv_bytes aad = { words, sizeof words }, iv = { song->iv, song->iv_len };
+	struct clv_bytes sealed = { song->sealed, sizeof song->sealed };
+	uint8_t opened[sizeof song->sealed];
+	size_t len = 0;
 	const char *op;
 
-	if (hsm_gcm_seal(session, key, aad, text, iv, &iv_len, sealed, &op) != CKR_OK)
+	return hsm_gcm_open(session, key, aad, iv, sealed, opened, &len, &op) == CKR_OK &&
+	       len == sizeof words && CRYPTO_memcmp(opened, words, sizeof words) == 0;
+}
+
+bool hsm_canary(struct hsm_session *session, struct hsm_pin *pin)
+{
+	struct clv_bytes text = { words, sizeof words };
+	struct hsm_song song = hsm_key_song(pin);
+	const char *op;
+
+	if (song.iv_len > 0)
+		return sings(session, pin->handle, &song);
+	_Static_assert(sizeof song.sealed == sizeof words + HSM_TAG_LEN, "room for the words");
+	if (hsm_gcm_seal(session, pin->handle, text, text, song.iv, &song.iv_len, song.sealed,
+			 &op) != CKR_OK ||
+	    !sings(session, pin->handle, &song))
 		return false;
-	iv_view = (struct clv_bytes){ iv, iv_len };
-	return hsm_gcm_open(session, key, aad, iv_view, sealed_view, opened, &len, &op) == CKR_OK &&
-	       len == sizeof song && CRYPTO_memcmp(opened, song, sizeof song) == 0;
+	hsm_key_song_keep(pin, &song);
+	return true;
 }
 
 struct random_args {

@@ -268,8 +268,9 @@ CLV_MUST_USE clv_rc hsm_import_key_generate(struct hsm *hsm, const struct clv_gr
  * `parent` as a version of `algorithm`, unwraps that and tries it as it will be used. AES and HMAC
  * keys come as their bytes, private keys as PKCS#8. An EC key without its public point gets it from
  * the token; an RSA key must have the public exponent 65537; the length of an HMAC key can only be
- * checked to a multiple of 8 bytes. ret_check tells whether two imports brought the same key, and
- * nothing else about it: for pairs it follows from the public half.
+ * checked to a multiple of 8 bytes. ret_check tells whether two imports under one parent
+ * brought the same key, and without the token nothing else about it: for pairs it follows from the
+ * public half, for secret keys the parent goes into it.
  * Errors: CLV_E_INVALID_ARGUMENT it does not unwrap, or is no key of that algorithm;
  * CLV_E_UNIMPLEMENTED the token cannot do this method, or hold such keys wrapped.
  */

@@ -67,16 +67,38 @@ static clv_rc unwrap_as(struct hsm_scrap *scrap, CK_MECHANISM *mech, CK_OBJECT_H
 	rv = hsm_C_UnwrapKey(session->hsm->module, session->handle, mech, by, hsm_input(in.data),
 			     in.len, tpl.a, tpl.n, ret_object);
 	if (rv != CKR_OK)
-		return hsm_session_fail(session, err, "C_UnwrapKey", rv);
+		return hsm_making_fail(session, birth, "C_UnwrapKey", rv, err);
 	hsm_scrap_add(scrap, *ret_object);
 	return hsm_attributes_check(session, *ret_object, kind, birth, CLV_E_UNIMPLEMENTED, err);
 }
 
-/* `job` is the handle of a key of the kind `job_kind`; its ciphertext comes first. */
+/*
+ * The AES key between has to be of 256 bits, as the method says. SoftHSM does not tell how long a
+ * key is that it unwrapped, but its wrapping is eight bytes longer (RFC 5649). Therefore it is
+ * extractable, for as long as the material under it is.
+ */
+static clv_rc check_transport(struct hsm_session *session, CK_OBJECT_HANDLE parent,
+			      CK_OBJECT_HANDLE key, struct clv_err *err)
+{
+	struct hsm_blob blob;
+
+	CLV_TRY(hsm_wrap(session, parent, key, &blob, err));
+	if (blob.len == transport.bits / 8 + 8)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"the AES key that the material is wrapped by must have %u bits: wrap it "
+			"again",
+			transport.bits);
+}
+
+/*
+ * `job` is the handle of a key of the kind `job_kind`; its ciphertext comes first. `parent` tells
+ * the length of what comes out of it; CK_INVALID_HANDLE: it is known.
+ */
 static clv_rc unwrap_material(struct hsm_scrap *scrap, const struct hsm_kind *job_kind,
-			      CK_OBJECT_HANDLE job, size_t sealed_len, struct clv_bytes wrapped,
-			      const struct hsm_kind *kind, CK_OBJECT_HANDLE *ret_object,
-			      struct clv_err *err)
+			      CK_OBJECT_HANDLE job, CK_OBJECT_HANDLE parent, size_t sealed_len,
+			      struct clv_bytes wrapped, const struct hsm_kind *kind,
+			      CK_OBJECT_HANDLE *ret_object, struct clv_err *err)
 {
 	const struct hsm_hash_row *hash = hsm_hash_row(job_kind->hash);
 	CK_RSA_PKCS_OAEP_PARAMS params = { hash->mech, hash->mgf, CKZ_DATA_SPECIFIED, NULL, 0 };
@@ -89,7 +111,9 @@ static clv_rc unwrap_material(struct hsm_scrap *scrap, const struct hsm_kind *jo
 	if (job_kind->scheme == HSM_SCHEME_IMPORT_DIRECT)
 		return unwrap_as(scrap, &oaep, job, sealed, kind, HSM_BORN_IMPORTED, ret_object,
 				 err);
-	CLV_TRY(unwrap_as(scrap, &oaep, job, sealed, &transport, HSM_BORN_UNWRAPPED, &key, err));
+	CLV_TRY(unwrap_as(scrap, &oaep, job, sealed, &transport, HSM_BORN_IMPORTED, &key, err));
+	if (parent != CK_INVALID_HANDLE)
+		CLV_TRY(check_transport(scrap->session, parent, key, err));
 	return unwrap_as(scrap, &kwp, key, rest, kind, HSM_BORN_IMPORTED, ret_object, err);
 }
 
@@ -156,7 +180,7 @@ clv_rc hsm_import_try(struct hsm_session *session, const struct hsm_kind *job_ki
 
 	if (!wrap_known(job_kind, public, wrapped, &sealed_len, &len))
 		return clv_fail(err, CLV_E_INTERNAL, "OpenSSL cannot wrap for an import key");
-	CLV_TRY(unwrap_material(&scrap, job_kind, private, sealed_len,
+	CLV_TRY(unwrap_material(&scrap, job_kind, private, CK_INVALID_HANDLE, sealed_len,
 				(struct clv_bytes){ wrapped, len }, kind, &key, err));
 	rv = hsm_cipher(session, kind, key, true, iv, text, by_token, &op);
 	if (rv != CKR_OK)
@@ -221,7 +245,7 @@ static clv_rc refuse(const struct method *method, const char *why, struct clv_er
 {
 	char because[91];
 
-	snprintf(because, sizeof because, "%s", why);
+	snprintf(because, sizeof because, "%.90s", why);
 	return clv_fail(err, CLV_E_UNIMPLEMENTED, "this token cannot import by %s: %s",
 			method->name, because);
 }
@@ -250,7 +274,7 @@ static clv_rc check_method(struct hsm *hsm, const struct method *method, struct 
 
 clv_rc hsm_import_check(struct hsm *hsm, int method, struct clv_err *err)
 {
-	const struct method *row;
+	const struct method *row = NULL; /* the compiler does not see that it is set */
 
 	CLV_TRY(method_of(method, &row, err));
 	return check_method(hsm, row, err);
@@ -260,7 +284,7 @@ clv_rc hsm_import_key_generate(struct hsm *hsm, const struct clv_grant *grant, i
 			       const struct hsm_keyref *parent, struct hsm_blob *ret_blob,
 			       struct hsm_public *ret_public, struct clv_err *err)
 {
-	const struct method *row;
+	const struct method *row = NULL; /* the compiler does not see that it is set */
 
 	clv_grant_assert(grant);
 	CLV_TRY(method_of(method, &row, err));
@@ -394,6 +418,31 @@ static clv_rc digest(struct clv_bytes in, uint8_t ret_check[HSM_CHECK_LEN], stru
 	return good ? CLV_OK : clv_fail(err, CLV_E_INTERNAL, "OpenSSL has no SHA-256");
 }
 
+/*
+ * The mark of a secret key under the ring KEK: without the token nobody can tell from it whether a
+ * guessed key is the right one, nor whether keys of two rings are the same. Wrapping is
+ * deterministic, so that the same key gives the same.
+ */
+static clv_rc digest_secret(struct hsm_session *session, CK_OBJECT_HANDLE parent,
+			    struct clv_bytes mark, uint8_t ret_check[HSM_CHECK_LEN],
+			    struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_scrap_destroy) struct hsm_scrap scrap = { .session = session };
+	uint8_t bytes[HSM_CHECK_LEN];
+	CK_OBJECT_HANDLE object;
+	struct hsm_blob blob;
+	CK_RV rv;
+
+	CLV_TRY(digest(mark, bytes, err));
+	rv = hsm_import_aes(session, bytes, sizeof bytes, NULL, 0, true, &object);
+	OPENSSL_cleanse(bytes, sizeof bytes);
+	if (rv != CKR_OK)
+		return hsm_making_fail(session, HSM_BORN_IMPORTED, "C_CreateObject", rv, err);
+	hsm_scrap_add(&scrap, object);
+	CLV_TRY(hsm_wrap(session, parent, object, &blob, err));
+	return digest((struct clv_bytes){ blob.bytes, blob.len }, ret_check, err);
+}
+
 /* ---- the whole of it ---- */
 
 struct import {
@@ -429,7 +478,7 @@ static clv_rc import_secret(struct hsm_session *session, struct import *import,
 
 	CLV_TRY(check_length(session, import->kind, parent, key, err));
 	CLV_TRY(mark_secret(session, import->kind, key, mark, &len, err));
-	rc = digest((struct clv_bytes){ mark, len }, import->check, err);
+	rc = digest_secret(session, parent, (struct clv_bytes){ mark, len }, import->check, err);
 	OPENSSL_cleanse(mark, sizeof mark);
 	CLV_TRY(rc);
 	import->public.len = 0;
@@ -443,7 +492,7 @@ static clv_rc import_steps(struct hsm_session *session, struct import *import, C
 	const struct hsm_kind *job_kind = &import->method->kind;
 	CK_OBJECT_HANDLE key;
 
-	CLV_TRY(unwrap_material(&scrap, job_kind, job, job_kind->bits / 8, import->wrapped,
+	CLV_TRY(unwrap_material(&scrap, job_kind, job, parent, job_kind->bits / 8, import->wrapped,
 				import->kind, &key, err));
 	return hsm_kind_is_pair(import->kind) ? import_pair(session, import, parent, key, err)
 					      : import_secret(session, import, parent, key, err);
@@ -469,7 +518,7 @@ static clv_rc judge(struct hsm_session *session, struct hsm_work *work, CK_OBJEC
 
 	if (err->domain != CLV_DOM_PKCS11)
 		return rc;
-	if (hsm_oaep_refused(import->kind, err->native) && !import->again) {
+	if (hsm_oaep_refused(import->kind, err->op, err->native) && !import->again) {
 		import->again = true; /* use.c has noted what will do */
 		return hsm_fail(err, err->op, CKR_KEY_HANDLE_INVALID);
 	}

@@ -373,6 +373,16 @@ CLV_MUST_USE clv_rc hsm_key_pin(struct hsm *hsm, const struct hsm_keyref *key,
 				struct hsm_pin *ret_pin, struct clv_err *err);
 void hsm_key_unpin(struct hsm_pin *pin); /* an empty pin is fine */
 
+/* A known text that a key sealed once, to be opened whenever the token is in doubt. No secret. */
+struct hsm_song {
+	uint8_t iv[HSM_IV_MAX];
+	size_t iv_len; /* bytes; 0: there is none yet */
+	uint8_t sealed[16 + HSM_TAG_LEN];
+};
+struct hsm_song hsm_key_song(const struct hsm_pin *pin);
+/* Keeps it as long as the key is at hand; the first one stays. */
+void hsm_key_song_keep(struct hsm_pin *pin, const struct hsm_song *song);
+
 /* Was the handle good all the time that it was pinned? Ask after use, before the result counts. */
 bool hsm_key_fresh(const struct hsm_pin *pin);
 
@@ -508,9 +518,13 @@ CK_RV hsm_gcm_open(struct hsm_session *session, CK_OBJECT_HANDLE key, struct clv
 		   struct clv_bytes iv, struct clv_bytes in, uint8_t *out, size_t *ret_len,
 		   const char **ret_op);
 
-/* Encrypts and decrypts a known text with the key: tells bad data from a sick token. Each doubt has
- * its own: a result remembered for a second would call good data bad on a token just gone sick. */
-bool hsm_canary(struct hsm_session *session, CK_OBJECT_HANDLE key);
+/*
+ * Opens a known text with the key: tells bad data from a sick token. Each doubt opens anew: a
+ * result remembered for a second would call good data bad on a token just gone sick. But the text
+ * is sealed only once while the key is at hand: each seal draws a random IV of the key's 2^32, and
+ * who sends damaged ciphertexts must not use them up.
+ */
+bool hsm_canary(struct hsm_session *session, struct hsm_pin *pin);
 
 /* Random bytes of the token's, at most HSM_IV_MAX, drawn a thousand at a time. */
 CK_RV hsm_draw(struct hsm_session *session, uint8_t *out, size_t len);
@@ -536,8 +550,9 @@ CK_RV hsm_oaep_open(struct hsm_session *session, const struct hsm_kind *kind, CK
 		    struct clv_bytes in, struct clv_secret *out, size_t *ret_len,
 		    const char **ret_op);
 
-/* Does `rv` say that the key was made for another mechanism than its kind is used by now? */
-bool hsm_oaep_refused(const struct hsm_kind *kind, CK_RV rv);
+/* Does `rv` of the call `op` say that the key was made for another mechanism than its kind is used
+ * by now? Only what is said before the token has seen the data: they must not decide about it. */
+bool hsm_oaep_refused(const struct hsm_kind *kind, const char *op, CK_RV rv);
 
 /* Do two secret keys of a kind, or a private key and a public half, belong together? Tried. */
 CLV_MUST_USE clv_rc hsm_same_secret(struct hsm_session *session, const struct hsm_kind *kind,
@@ -546,6 +561,13 @@ CLV_MUST_USE clv_rc hsm_same_pair(struct hsm_session *session, const struct hsm_
 				  CK_OBJECT_HANDLE private, EVP_PKEY *public, struct clv_err *err);
 
 /* ---- oaep.c ---- */
+
+/*
+ * Some tokens drop leading zeros of a number: puts the `len` bytes of a block to the end of `want`,
+ * zeros before them, in a time that does not depend on `len`: how many zeros there are follows from
+ * the plaintext. `len` <= `want`, which the block has room for.
+ */
+void hsm_oaep_align(uint8_t *block, size_t len, size_t want);
 
 /* Removes the padding of RFC 8017 section 7.1.2 from a block in a time that does not depend on it.
  * Returns the length of what is in `out`, or -1. Both have `len` bytes. */
@@ -616,6 +638,17 @@ struct hsm_scrap {
 };
 void hsm_scrap_add(struct hsm_scrap *scrap, CK_OBJECT_HANDLE object);
 void hsm_scrap_destroy(struct hsm_scrap *scrap); /* for scope-bound use */
+
+/* The session does not go back to the pool, unless it is the only one: it is closed, and what was
+ * left in it goes. */
+void hsm_session_spoil(struct hsm_session *session);
+
+/*
+ * hsm_session_fail() for a call that makes a key. A token can have made it and say that it failed:
+ * an extractable one must not stay in a session that lives on.
+ */
+CLV_MUST_USE clv_rc hsm_making_fail(struct hsm_session *session, enum hsm_birth birth,
+				    const char *op, CK_RV rv, struct clv_err *err);
 
 /* Destroys an object; when that fails, the session is not given back to the pool. */
 void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object);

@@ -16,6 +16,22 @@ void hsm_scrap_add(struct hsm_scrap *scrap, CK_OBJECT_HANDLE object)
 	scrap->object[scrap->n++] = object;
 }
 
+/* The only session cannot be given up: it holds all keys. */
+void hsm_session_spoil(struct hsm_session *session)
+{
+	session->dead = session->dead || !session->hsm->pool.shared;
+}
+
+clv_rc hsm_making_fail(struct hsm_session *session, enum hsm_birth birth, const char *op, CK_RV rv,
+		       struct clv_err *err)
+{
+	clv_rc rc = hsm_session_fail(session, err, op, rv);
+
+	if (birth == HSM_BORN_SESSION || birth == HSM_BORN_IMPORTED)
+		hsm_session_spoil(session);
+	return rc;
+}
+
 /* Sessions live long, so that an object which cannot be destroyed takes its session along. */
 void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object)
 {
@@ -27,7 +43,7 @@ void hsm_session_destroy(struct hsm_session *session, CK_OBJECT_HANDLE object)
 			return;
 	}
 	if (hsm_rv_class(rv) != HSM_CLASS_HANDLE)
-		session->dead = session->dead || !session->hsm->pool.shared;
+		hsm_session_spoil(session);
 }
 
 void hsm_scrap_destroy(struct hsm_scrap *scrap)
@@ -49,7 +65,7 @@ static clv_rc generate_unchecked(struct hsm_session *session, const struct hsm_k
 	hsm_template_key(session->hsm, kind, birth, id, label, &tpl);
 	rv = hsm_C_GenerateKey(session->hsm->module, session->handle, &mech, tpl.a, tpl.n,
 			       ret_object);
-	return rv == CKR_OK ? CLV_OK : hsm_session_fail(session, err, "C_GenerateKey", rv);
+	return rv == CKR_OK ? CLV_OK : hsm_making_fail(session, birth, "C_GenerateKey", rv, err);
 }
 
 clv_rc hsm_generate(struct hsm_session *session, const struct hsm_kind *kind, enum hsm_birth birth,

@@ -39,17 +39,18 @@ static bool opener_sings(struct hsm_session *session, const struct hsm_kind *kin
 }
 
 /* Does the key do what it is for, with data that are known to be good? */
-static bool canary(struct hsm_session *session, const struct hsm_kind *kind, CK_OBJECT_HANDLE key)
+static bool canary(struct hsm_session *session, const struct hsm_kind *kind, struct hsm_pin *pin)
 {
 	static const uint8_t song[HSM_SIGNATURE_MAX] = "claviger canary";
 	size_t digest = hsm_hash_row(kind->hash)->len;
 	uint8_t signature[HSM_SIGNATURE_MAX];
+	CK_OBJECT_HANDLE key = pin->handle;
 	struct clv_err ignored;
 	const char *name;
 	size_t len;
 
 	if (kind->scheme == HSM_SCHEME_GCM)
-		return hsm_canary(session, key);
+		return hsm_canary(session, pin);
 	if (kind->scheme == HSM_SCHEME_OAEP)
 		return opener_sings(session, kind, key);
 	if (!hsm_kind_is_pair(kind))
@@ -79,19 +80,21 @@ static clv_rc judge(struct hsm_session *session, struct hsm_pin *pin, struct hsm
 
 	if (class == HSM_CLASS_HANDLE)
 		hsm_key_forget(pin);
-	if (hsm_oaep_refused(op->kind, rv) && !op->dropped) { /* use.c has noted what will do */
+	if (hsm_oaep_refused(op->kind, name, rv) &&
+	    !op->dropped) { /* use.c has noted what will do */
 		op->dropped = true;
 		hsm_key_drop(pin);
 		return hsm_fail(err, name, CKR_KEY_HANDLE_INVALID);
 	}
 	if (class == HSM_CLASS_AMBIGUOUS && with_data(name)) /* the others have not seen the data */
-		work->judged = canary(session, op->kind, pin->handle);
+		work->judged = canary(session, op->kind, pin);
 	if (op->opening && work->judged && !op->doubted) {
 		op->doubted = true;
 	} else if (op->opening && (class == HSM_CLASS_DATA || work->judged)) {
 		/* The failed call may have left an operation open; the only session is left as it
 		 * is. */
-		session->dead = session->dead || (work->judged && !session->hsm->pool.shared);
+		if (work->judged)
+			hsm_session_spoil(session);
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, INVALID_CIPHERTEXT);
 	}
 	return hsm_session_fail(session, err, name, rv);

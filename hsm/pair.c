@@ -39,9 +39,10 @@ clv_rc hsm_generate_pair(struct hsm_session *session, const struct hsm_kind *kin
 	do {
 		curve = hsm_curve_get(kind, spelling++);
 		rv = generate(session, kind, birth, id, label, curve, &public, &private);
+		rc = rv == CKR_OK ? CLV_OK
+				  : hsm_making_fail(session, birth, "C_GenerateKeyPair", rv, err);
 	} while (rv != CKR_OK && unknown_spelling(rv) && hsm_curve_get(kind, spelling) != NULL);
-	if (rv != CKR_OK)
-		return hsm_session_fail(session, err, "C_GenerateKeyPair", rv);
+	CLV_TRY(rc);
 	rc = hsm_attributes_check(session, private, kind, birth, CLV_E_UNIMPLEMENTED, err);
 	if (rc != CLV_OK) {
 		hsm_session_destroy(session, private);

@@ -352,7 +352,7 @@ clv_rc hsm_session_fail(struct hsm_session *session, struct clv_err *err, const 
 		break;
 	case HSM_CLASS_AMBIGUOUS:
 		/* What state it is in is not known; but the only session holds all keys. */
-		session->dead = !is_keeper(session);
+		session->dead = session->dead || !is_keeper(session);
 		break;
 	default:
 		break;

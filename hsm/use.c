@@ -139,9 +139,9 @@ CK_RV hsm_sign_with(struct hsm_session *session, const struct hsm_kind *kind, CK
 
 /* ---- RSA-OAEP ---- */
 
-bool hsm_oaep_refused(const struct hsm_kind *kind, CK_RV rv)
+bool hsm_oaep_refused(const struct hsm_kind *kind, const char *op, CK_RV rv)
 {
-	return kind->scheme == HSM_SCHEME_OAEP &&
+	return kind->scheme == HSM_SCHEME_OAEP && strcmp(op, "C_DecryptInit") == 0 &&
 	       (rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID ||
 		rv == CKR_ARGUMENTS_BAD);
 }
@@ -159,15 +159,6 @@ static CK_RV decrypt(struct hsm_session *session, CK_MECHANISM *mech, CK_OBJECT_
 	return hsm_C_Decrypt(session->hsm->module, session->handle, input(in), in.len, out, len);
 }
 
-/* Some tokens drop leading zeros of a number. */
-static void pad_left(uint8_t *block, size_t len, size_t want)
-{
-	if (len < want) {
-		memmove(block + want - len, block, len);
-		memset(block, 0, want - len);
-	}
-}
-
 static CK_RV open_raw(struct hsm_session *session, const struct hsm_kind *kind,
 		      CK_OBJECT_HANDLE key, struct clv_bytes in, struct clv_secret *out,
 		      size_t *ret_len, const char **ret_op)
@@ -183,13 +174,13 @@ static CK_RV open_raw(struct hsm_session *session, const struct hsm_kind *kind,
 	if (clv_secret_new(in.len, &block, &ignored) != CLV_OK)
 		return CKR_HOST_MEMORY;
 	rv = decrypt(session, &mech, key, in, clv_secret_mutable_bytes(block), &len, ret_op);
-	if (hsm_oaep_refused(kind, rv))
+	if (hsm_oaep_refused(kind, *ret_op, rv))
 		atomic_store(&session->hsm->oaep_is_raw[kind->hash], false);
 	if (rv != CKR_OK)
 		return rv;
 	if (len > in.len)
 		return CKR_GENERAL_ERROR;
-	pad_left(clv_secret_mutable_bytes(block), len, in.len);
+	hsm_oaep_align(clv_secret_mutable_bytes(block), len, in.len);
 	opened = hsm_oaep_unpad(kind->hash, clv_secret_bytes(block), in.len,
 				clv_secret_mutable_bytes(out));
 	if (opened < 0)
@@ -213,7 +204,7 @@ CK_RV hsm_oaep_open(struct hsm_session *session, const struct hsm_kind *kind, CK
 	rv = decrypt(session, &mech, key, in, clv_secret_mutable_bytes(out), &len, ret_op);
 	if (rv == CKR_OK && len > in.len)
 		rv = CKR_GENERAL_ERROR;
-	if (hsm_oaep_refused(kind, rv))
+	if (hsm_oaep_refused(kind, *ret_op, rv))
 		atomic_store(&session->hsm->oaep_is_raw[kind->hash], true);
 	*ret_len = len;
 	return rv;

@@ -115,7 +115,7 @@ static clv_rc trial_run(struct hsm *hsm, struct hsm_work *work, struct clv_err *
 	rc = trial->residency == CLV_RESIDENCY_TOKEN ? try_token(session, trial->kind, err)
 						     : try_wrapped(session, trial->kind, err);
 	if (rc != CLV_OK && err->domain == CLV_DOM_PKCS11 && !trial->again &&
-	    hsm_oaep_refused(trial->kind, err->native)) {
+	    hsm_oaep_refused(trial->kind, err->op, err->native)) {
 		trial->again = true; /* use.c has noted what will do: make a key for that */
 		return hsm_fail(err, err->op, CKR_KEY_HANDLE_INVALID);
 	}

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
@@ -28,9 +30,14 @@ struct clv_secret {
 
 static struct {
 	pthread_mutex_t lock;
-	atomic_bool ready; /* read without the lock */
-	bool unlocked;     /* ready, but the system would not lock the memory */
-	void *wedge;       /* a chunk that is never given back; see arena_init() */
+	atomic_bool ready;   /* read without the lock */
+	atomic_bool stale;   /* nothing is locked any more: this is a child */
+	bool unlocked;       /* ready, but the system would not lock the memory */
+	bool allow_unlocked; /* said by who set up last */
+	bool watching;       /* a fork is noticed */
+	uint8_t *base;       /* of the arena, NULL: the host program's */
+	size_t size;         /* bytes */
+	void *wedge;         /* a chunk that is never given back; see arena_init() */
 } gl = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static clv_rc refuse_unlocked(struct clv_err *err)
@@ -40,6 +47,62 @@ static clv_rc refuse_unlocked(struct clv_err *err)
 			"unlocked memory");
 }
 
+/* ---- a fork: locks on memory are not inherited ---- */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&gl.lock);
+}
+
+static void after_fork_in_parent(void)
+{
+	pthread_mutex_unlock(&gl.lock);
+}
+
+static void after_fork_in_child(void)
+{
+	gl.stale = true;
+	pthread_mutex_unlock(&gl.lock);
+}
+
+/* OpenSSL does not say where its arena begins, but what is in it. */
+static uint8_t *arena_base(uint8_t *inside)
+{
+	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
+	uint8_t *base = inside - (uintptr_t) inside % page;
+
+	while (CRYPTO_secure_allocated(base - page))
+		base -= page;
+	return base;
+}
+
+/* With gl.lock held. In a child: locks the arena, with what the parent had in it. */
+static void lock_again(void)
+{
+	if (gl.stale && gl.base != NULL)
+		gl.unlocked = mlock2(gl.base, gl.size, MLOCK_ONFAULT) != 0;
+}
+
+/* With gl.lock held. What nobody allowed is tried again: the limit may be raised. */
+static void note_lock(void)
+{
+	gl.stale = gl.unlocked && !gl.allow_unlocked;
+}
+
+static clv_rc check_after_fork(struct clv_err *err)
+{
+	clv_rc rc;
+
+	pthread_mutex_lock(&gl.lock);
+	lock_again();
+	note_lock();
+	rc = gl.stale ? refuse_unlocked(err) : CLV_OK;
+	pthread_mutex_unlock(&gl.lock);
+	return rc;
+}
+
+/* ---- the arena ---- */
+
 /* With gl.lock held. CRYPTO_secure_malloc_init() says 2 for "works, but is not protected". */
 static clv_rc arena_init(size_t arena, bool allow_unlocked, struct clv_err *err)
 {
@@ -47,7 +110,11 @@ static clv_rc arena_init(size_t arena, bool allow_unlocked, struct clv_err *err)
 
 	if (CRYPTO_secure_malloc_initialized())
 		return CLV_OK; /* the host program's: it chose the size and knows whether it is
-				  locked */
+				  locked, also in its children */
+	if (!gl.watching &&
+	    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory to watch for fork()");
+	gl.watching = true;
 	got = CRYPTO_secure_malloc_init(arena, CHUNK_MIN);
 	if (got == 0)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no arena of %zu bytes for secrets",
@@ -59,6 +126,12 @@ static clv_rc arena_init(size_t arena, bool allow_unlocked, struct clv_err *err)
 	 * it sixteen times over and put it together again at its end, at ten times the cost. This
 	 * one keeps the small pieces beside it small. */
 	gl.wedge = OPENSSL_secure_zalloc(CHUNK_MIN);
+	if (gl.wedge == NULL) {
+		CRYPTO_secure_malloc_done();
+		return clv_fail(err, CLV_E_INTERNAL, "OpenSSL gives nothing of its own arena");
+	}
+	gl.base = arena_base(gl.wedge);
+	gl.size = arena;
 	return CLV_OK;
 }
 
@@ -79,8 +152,12 @@ clv_rc clv_secret_setup(size_t arena, bool allow_unlocked, struct clv_err *err)
 		rc = arena_init(arena, allow_unlocked, err);
 		gl.ready = rc == CLV_OK;
 	}
+	lock_again();
 	if (rc == CLV_OK && gl.unlocked && !allow_unlocked)
 		rc = refuse_unlocked(err);
+	if (rc == CLV_OK)
+		gl.allow_unlocked = allow_unlocked;
+	note_lock();
 	pthread_mutex_unlock(&gl.lock);
 	return rc;
 }
@@ -97,6 +174,8 @@ clv_rc clv_secret_new(size_t len, struct clv_secret **ret_secret, struct clv_err
 	if (!gl.ready)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"no memory for secrets: clv_secret_setup() was not called");
+	if (gl.stale)
+		CLV_TRY(check_after_fork(err));
 	secret = malloc(sizeof *secret);
 	if (secret == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a secret");

@@ -28,6 +28,9 @@ struct clv_secret;
  * a system that refuses to lock memory is accepted, otherwise that is an error (raise `ulimit -l`),
  * also when an earlier call accepted it. A secure heap of the host program is used as it is.
  *
+ * Locks on memory do not outlive fork(): a child locks the arena again with its first call here or
+ * its first secret. Where that fails it is refused, as the last call said about it.
+ *
  * Call it before other threads start. clv_ctx_open() and clv_home_create() call it themselves.
  *
  * Errors: CLV_E_INVALID_ARGUMENT    not such a size
@@ -42,7 +45,7 @@ CLV_MUST_USE clv_rc clv_secret_setup(size_t arena, bool allow_unlocked, struct c
  * On failure *ret_secret is untouched.
  *
  * Errors: CLV_E_INVALID_ARGUMENT    len out of range
- *         CLV_E_RESOURCE_EXHAUSTED  the locked arena is full
+ *         CLV_E_RESOURCE_EXHAUSTED  the locked arena is full, or a child could not lock it
  *         CLV_E_FAILED_PRECONDITION clv_secret_setup() was not called
  */
 CLV_MUST_USE clv_rc clv_secret_new(size_t len, struct clv_secret **ret_secret, struct clv_err *err);

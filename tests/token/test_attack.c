@@ -270,39 +270,78 @@ static CK_RV unwrap(struct attack *a, CK_OBJECT_HANDLE kek, const struct hsm_blo
 				       tpl, 2 + n_more, object);
 }
 
+/* What the template of a ring KEK insists on, complete but for `but`, which has the other value;
+ * and one more use. */
+static CK_RV unwrap_version(struct attack *a, CK_ATTRIBUTE_TYPE but, CK_ATTRIBUTE_TYPE use)
+{
+	static const CK_ATTRIBUTE_TYPE asked[] = { CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_DERIVE,
+						   CKA_COPYABLE, CKA_MODIFIABLE };
+	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	CK_ATTRIBUTE more[CLV_ARRAY_LEN(asked) + 1];
+	CK_OBJECT_HANDLE key = 0;
+	CK_ULONG n = 0;
+	CK_RV rv;
+
+	if (use != 0) /* before MODIFIABLE: SoftHSM applies a template in order */
+		more[n++] = (CK_ATTRIBUTE){ use, &yes, 1 };
+	for (size_t i = 0; i < CLV_ARRAY_LEN(asked); i++) {
+		bool value = (asked[i] == CKA_SENSITIVE) != (asked[i] == but);
+
+		more[n++] = (CK_ATTRIBUTE){ asked[i], value ? &yes : &no, 1 };
+	}
+	rv = unwrap(a, a->victim[RING], &a->w->version_blob, more, n, &key);
+	if (rv == CKR_OK)
+		assert_int_equal(a->w->real->C_DestroyObject(a->session, key), CKR_OK);
+	return rv;
+}
+
+/* Each alone makes the difference: with all of it as asked, the token unwraps. */
 static void a_version_unwraps_in_no_readable_form(void **state)
 {
-	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-	const CK_ATTRIBUTE readable[][2] = {
-		{ { CKA_SENSITIVE, &no, 1 }, { CKA_EXTRACTABLE, &yes, 1 } },
-		{ { CKA_SENSITIVE, &no, 1 }, { CKA_EXTRACTABLE, &no, 1 } },
-		{ { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &yes, 1 } },
-		{ { CKA_SENSITIVE, &yes, 1 }, { CKA_WRAP, &yes, 1 } }
-	};
+	static const CK_ATTRIBUTE_TYPE asked[] = { CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_DERIVE,
+						   CKA_COPYABLE, CKA_MODIFIABLE };
 	struct attack *a = begin(state);
 
-	for (size_t i = 0; i < CLV_ARRAY_LEN(readable); i++) {
-		CK_OBJECT_HANDLE key = 0;
+	assert_int_equal(unwrap_version(a, 0, CKA_DECRYPT), CKR_OK);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(asked); i++)
+		must_fail(a, RING, "unwrapping a version with less protection",
+			  unwrap_version(a, asked[i], CKA_DECRYPT));
+}
 
-		must_fail(a, RING, "unwrapping a version that can be read",
-			  unwrap(a, a->victim[RING], &a->w->version_blob, readable[i], 2, &key));
-		must_fail(a, ROOT, "unwrapping a version under the root",
-			  unwrap(a, a->victim[ROOT], &a->w->version_blob, readable[i], 2, &key));
-	}
+static void a_version_does_not_unwrap_under_the_root(void **state)
+{
+	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	const CK_ATTRIBUTE more[] = { { CKA_SENSITIVE, &yes, 1 }, { CKA_EXTRACTABLE, &no, 1 },
+				      { CKA_ENCRYPT, &no, 1 },    { CKA_DECRYPT, &no, 1 },
+				      { CKA_SIGN, &no, 1 },       { CKA_VERIFY, &no, 1 },
+				      { CKA_DERIVE, &no, 1 },     { CKA_COPYABLE, &no, 1 },
+				      { CKA_MODIFIABLE, &no, 1 } };
+	struct attack *a = begin(state);
+	CK_OBJECT_HANDLE key = 0;
+
+	must_fail(a, ROOT, "unwrapping a version under the root",
+		  unwrap(a, a->victim[ROOT], &a->w->version_blob, more, CLV_ARRAY_LEN(more), &key));
 }
 
 static void a_ring_kek_unwraps_as_no_data_key(void **state)
 {
-	static const CK_ATTRIBUTE_TYPE uses[] = { CKA_DECRYPT, CKA_ENCRYPT, CKA_SIGN, CKA_DERIVE };
-	static CK_BBOOL yes = CK_TRUE;
+	static const CK_ATTRIBUTE_TYPE off[] = { CKA_ENCRYPT,   CKA_DECRYPT, CKA_SIGN,
+						 CKA_VERIFY,    CKA_DERIVE,  CKA_COPYABLE,
+						 CKA_MODIFIABLE };
+	static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	CK_ATTRIBUTE more[8] = { { CKA_SENSITIVE, &yes, 1 } };
 	struct attack *a = begin(state);
+	CK_OBJECT_HANDLE key = 0;
+	CK_RV rv;
 
-	for (size_t i = 0; i < CLV_ARRAY_LEN(uses); i++) {
-		const CK_ATTRIBUTE more[] = { { CKA_SENSITIVE, &yes, 1 }, { uses[i], &yes, 1 } };
-		CK_OBJECT_HANDLE key = 0;
-
-		must_fail(a, ROOT, "unwrapping a ring KEK that decrypts",
-			  unwrap(a, a->victim[ROOT], &a->w->ring_blob, more, 2, &key));
+	for (size_t but = 0; but <= CLV_ARRAY_LEN(off); but++) { /* last: as asked */
+		for (size_t i = 0; i < CLV_ARRAY_LEN(off); i++)
+			more[1 + i] = (CK_ATTRIBUTE){ off[i], i == but ? &yes : &no, 1 };
+		rv = unwrap(a, a->victim[ROOT], &a->w->ring_blob, more, 8, &key);
+		if (but < CLV_ARRAY_LEN(off))
+			must_fail(a, ROOT, "unwrapping a ring KEK with another use", rv);
+		else
+			assert_int_equal(rv, CKR_OK);
 	}
 }
 
@@ -348,6 +387,18 @@ static enum clv_probe_result probed(struct world *w, const char *name)
 
 	assert_ok(w, hsm_probe(w->hsm, false, &probe, &w->err));
 	return probe_row(&probe, name)->result;
+}
+
+/* What is below a ring KEK has many uses, and WRAP is no attribute of the private keys among it: so
+ * its template forbids none of these. */
+static void the_holder_of_pin_and_blobs_gives_a_version_another_use(void **state)
+{
+	static const CK_ATTRIBUTE_TYPE uses[] = { CKA_WRAP, CKA_UNWRAP, CKA_ENCRYPT, CKA_DECRYPT,
+						  CKA_SIGN };
+	struct attack *a = begin(state);
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(uses); i++)
+		assert_int_equal(unwrap_version(a, 0, uses[i]), CKR_OK);
 }
 
 /* A ring KEK may be unwrapped as extractable, because the rotation of a root needs that. */
@@ -408,7 +459,9 @@ int main(void)
 		attack_test(no_encryption_key_uses_another_mechanism),
 		attack_test(no_key_signs_or_derives),
 		attack_test(a_version_unwraps_in_no_readable_form),
+		attack_test(a_version_does_not_unwrap_under_the_root),
 		attack_test(a_ring_kek_unwraps_as_no_data_key),
+		attack_test(the_holder_of_pin_and_blobs_gives_a_version_another_use),
 		attack_test(the_holder_of_pin_and_blobs_reads_a_key_and_the_probe_says_so),
 		attack_test(the_probe_names_each_protection_that_holds),
 	};

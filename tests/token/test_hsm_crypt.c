@@ -203,6 +203,30 @@ static void bad_data_opens_no_breaker(void **state)
 	assert_int_equal(counts.rebuilds, 0);
 }
 
+/* Who may only decrypt must not use up the IVs of a version: they are counted when it encrypts. */
+static void bad_data_makes_the_key_encrypt_once_at_most(void **state)
+{
+	struct hsm_keyref keys[2];
+	struct world *w = *state;
+
+	keys[0] = w->version;
+	world_token_key(w, &keys[1]);
+	for (size_t k = 0; k < CLV_ARRAY_LEN(keys); k++) {
+		struct sealed sealed;
+		unsigned before;
+
+		world_seal(w, &keys[k], "text", &sealed);
+		sealed.bytes[0] ^= 1;
+		before = w->shim->calls(SHIM_C_EncryptInit);
+		for (int i = 0; i < 20; i++)
+			assert_rc(world_unseal(w, &keys[k], &sealed, "text", &w->err),
+				  CLV_E_INVALID_ARGUMENT);
+		assert_int_equal(w->shim->calls(SHIM_C_EncryptInit) - before, 1);
+		sealed.bytes[0] ^= 1;
+		assert_ok(w, world_unseal(w, &keys[k], &sealed, "text", &w->err));
+	}
+}
+
 /* Had the canary's song a moment ago still counted, good data would be called bad. */
 static void good_data_right_after_bad_data_is_not_called_bad_when_the_token_goes_sick(void **state)
 {
@@ -403,6 +427,7 @@ int main(void)
 		token_test(cut_and_longer_data_is_refused),
 		token_test(another_iv_length_is_refused),
 		token_test(bad_data_opens_no_breaker),
+		token_test(bad_data_makes_the_key_encrypt_once_at_most),
 		token_test(
 			good_data_right_after_bad_data_is_not_called_bad_when_the_token_goes_sick),
 		token_test(good_data_on_a_sick_token_is_unavailable),

@@ -83,6 +83,54 @@ static void a_key_of_another_process_is_decrypted_with_at_once(void **state)
 	check_opens(w, &in_token, "SHA256", 256 - 66);
 }
 
+static void a_block_gets_its_leading_zeros_back(void **state)
+{
+	static const size_t wants[] = { 1, 5, 256, 384, 512 };
+	uint8_t block[512], number[512];
+
+	(void) state;
+	fill(number, sizeof number, 1);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(wants); i++) {
+		for (size_t len = 0; len <= wants[i]; len++) {
+			size_t zeros = wants[i] - len;
+
+			memset(block, 0xee,
+			       sizeof block); /* what a token leaves behind its number */
+			memcpy(block, number, len);
+			hsm_oaep_align(block, len, wants[i]);
+			for (size_t at = 0; at < zeros; at++)
+				assert_int_equal(block[at], 0);
+			assert_memory_equal(block + zeros, number, len);
+			for (size_t at = wants[i]; at < sizeof block; at++)
+				assert_int_equal(block[at], 0xee);
+		}
+	}
+}
+
+/* Data must not decide how all keys of a hash are used from then on. */
+static void what_a_token_says_of_the_data_changes_no_mechanism(void **state)
+{
+	static const CK_RV codes[] = { CKR_ARGUMENTS_BAD, CKR_MECHANISM_PARAM_INVALID,
+				       CKR_MECHANISM_INVALID };
+	struct world *w = *state;
+	struct clv_secret *secret = NULL;
+	struct version native, raw;
+	uint8_t sealed[512] = { 0 };
+
+	version_generate(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA1, &native);
+	version_generate(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, &raw);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(codes); i++) {
+		w->shim->fault(SHIM_C_Decrypt, 1, codes[i], SHIM_ALWAYS);
+		assert_rc(open_sealed(w, &native, sealed, 256, &secret), CLV_E_UNIMPLEMENTED);
+		assert_rc(open_sealed(w, &raw, sealed, 256, &secret), CLV_E_UNIMPLEMENTED);
+		w->shim->heal();
+		assert_false(w->hsm->oaep_is_raw[CLV_HASH_SHA1]);
+		assert_true(w->hsm->oaep_is_raw[CLV_HASH_SHA256]);
+		check_opens(w, &native, "SHA1", 256 - 42);
+		check_opens(w, &raw, "SHA256", 256 - 66);
+	}
+}
+
 static void a_wrong_ciphertext_is_refused_in_one_way(void **state)
 {
 	static const char text[] = "Decryption failed: the ciphertext is invalid.";
@@ -132,6 +180,8 @@ int main(void)
 		token_test(what_openssl_encrypts_is_decrypted),
 		token_test(a_key_of_another_process_is_decrypted_with_at_once),
 		token_test_with(a_key_of_another_process_is_decrypted_with_at_once, &one_session),
+		cmocka_unit_test(a_block_gets_its_leading_zeros_back),
+		token_test(what_a_token_says_of_the_data_changes_no_mechanism),
 		token_test(a_wrong_ciphertext_is_refused_in_one_way),
 	};
 

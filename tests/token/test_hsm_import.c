@@ -137,18 +137,19 @@ static void end_job(struct job *job)
 }
 
 /* OAEP of a fresh AES key, then the material by RFC 5649 under it. */
-static void wrap_for(EVP_PKEY *key, const char *digest, struct clv_bytes material,
-		     struct wrapped *ret_wrapped)
+static void wrap_by(EVP_PKEY *key, const char *digest, const char *cipher_name,
+		    struct clv_bytes material, struct wrapped *ret_wrapped)
 {
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-WRAP-PAD", NULL);
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, cipher_name, NULL);
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	uint8_t ephemeral[32];
 	size_t sealed;
 	int len = 0;
 
 	RAND_bytes(ephemeral, sizeof ephemeral);
-	evp_oaep(key, digest, (struct clv_bytes){ ephemeral, sizeof ephemeral }, ret_wrapped->bytes,
-		 &sealed);
+	evp_oaep(key, digest,
+		 (struct clv_bytes){ ephemeral, (size_t) EVP_CIPHER_get_key_length(cipher) },
+		 ret_wrapped->bytes, &sealed);
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
 	assert_int_equal(EVP_EncryptInit_ex2(ctx, cipher, ephemeral, NULL, NULL), 1);
 	assert_int_equal(EVP_EncryptUpdate(ctx, ret_wrapped->bytes + sealed, &len, material.data,
@@ -157,6 +158,12 @@ static void wrap_for(EVP_PKEY *key, const char *digest, struct clv_bytes materia
 	ret_wrapped->len = sealed + (size_t) len;
 	EVP_CIPHER_CTX_free(ctx);
 	EVP_CIPHER_free(cipher);
+}
+
+static void wrap_for(EVP_PKEY *key, const char *digest, struct clv_bytes material,
+		     struct wrapped *ret_wrapped)
+{
+	wrap_by(key, digest, "AES-256-WRAP-PAD", material, ret_wrapped);
 }
 
 static clv_rc import(struct world *w, const struct job *job, enum clv_algorithm algorithm,
@@ -453,6 +460,30 @@ static void imported_rsa_keys_sign_and_decrypt(void **state)
 	end_job(&job);
 }
 
+static void the_key_between_must_have_the_length_that_the_method_says(void **state)
+{
+	static const char *const shorter[] = { "AES-128-WRAP-PAD", "AES-192-WRAP-PAD" };
+	static const uint8_t key[32] = { 9, 8, 7 };
+	const struct clv_bytes material = { key, sizeof key };
+	struct world *w = *state;
+	struct imported imported;
+	struct wrapped wrapped;
+	unsigned objects;
+	struct job job;
+
+	new_job(w, &job);
+	wrap_for(job.pkey, "SHA1", material, &wrapped);
+	assert_ok(w, import(w, &job, CLV_ALG_AES_256_GCM, &wrapped, &imported));
+	objects = w->shim->session_objects();
+	for (size_t i = 0; i < CLV_ARRAY_LEN(shorter); i++) {
+		wrap_by(job.pkey, "SHA1", shorter[i], material, &wrapped);
+		assert_refused(w, import(w, &job, CLV_ALG_AES_256_GCM, &wrapped, &imported),
+			       CLV_E_INVALID_ARGUMENT, "must have 256 bits");
+	}
+	assert_int_equal(w->shim->session_objects(), objects);
+	end_job(&job);
+}
+
 /* ---- which key it was ---- */
 
 static void the_check_value_tells_keys_apart_and_nothing_else(void **state)
@@ -482,6 +513,45 @@ static void the_check_value_tells_keys_apart_and_nothing_else(void **state)
 	assert_ok(w, import_material(w, &job, CLV_ALG_EC_SIGN_P256_SHA256, pkcs8, &again));
 	assert_memory_equal(one.check, again.check, HSM_CHECK_LEN);
 	EVP_PKEY_free(ec);
+	end_job(&job);
+}
+
+/* What whoever has the catalogue and a guess can compute. */
+static void hash_of_a_mac(const uint8_t key[32], uint8_t ret[HSM_CHECK_LEN])
+{
+	static const uint8_t text[32] = "claviger: which key is this? [1]";
+	uint8_t in[19 + 32] = "claviger key check";
+	unsigned len = 32;
+
+	assert_non_null(HMAC(EVP_sha256(), key, 32, text, sizeof text, in + 19, &len));
+	assert_int_equal(EVP_Digest(in, sizeof in, ret, &len, EVP_sha256(), NULL), 1);
+}
+
+static void the_check_value_of_a_secret_key_needs_its_ring_kek(void **state)
+{
+	static const enum clv_algorithm of_32[] = { CLV_ALG_AES_256_CBC, CLV_ALG_HMAC_SHA256 };
+	struct world *w = *state;
+	struct imported here;
+	struct hsm_blob other_blob, blob;
+	struct hsm_keyref other;
+	struct hsm_public public;
+	struct wrapped wrapped;
+	uint8_t key[32], there[HSM_CHECK_LEN], guessed[HSM_CHECK_LEN];
+	struct job job;
+
+	new_job(w, &job);
+	world_generate(w, HSM_ROLE_RING_KEK, &w->root, &other_blob, &other);
+	fill(key, sizeof key, 7);
+	wrap_for(job.pkey, "SHA1", (struct clv_bytes){ key, sizeof key }, &wrapped);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(of_32); i++) {
+		assert_ok(w, import(w, &job, of_32[i], &wrapped, &here));
+		assert_ok(w, hsm_version_import(w->hsm, grant(), 1, &job.key, of_32[i], &other,
+						(struct clv_bytes){ wrapped.bytes, wrapped.len },
+						&blob, &public, there, &w->err));
+		assert_memory_not_equal(here.check, there, HSM_CHECK_LEN);
+	}
+	hash_of_a_mac(key, guessed);
+	assert_memory_not_equal(here.check, guessed, HSM_CHECK_LEN);
 	end_job(&job);
 }
 
@@ -706,6 +776,75 @@ static void any_failure_while_importing_is_lived_through(void **state)
 	end_job(&job);
 }
 
+/* ---- what a token made and says that it did not ---- */
+
+static clv_rc make_secret(struct world *w, const struct job *job, const struct wrapped *wrapped)
+{
+	struct hsm_blob blob;
+
+	(void) job;
+	(void) wrapped;
+	return hsm_key_generate(w->hsm, grant(), HSM_ROLE_VERSION, &w->ring, &blob, &w->err);
+}
+
+static clv_rc make_pair(struct world *w, const struct job *job, const struct wrapped *wrapped)
+{
+	struct hsm_public public;
+	struct hsm_blob blob;
+
+	(void) job;
+	(void) wrapped;
+	return hsm_version_generate(w->hsm, grant(), CLV_ALG_EC_SIGN_P256_SHA256, &w->ring, &blob,
+				    &public, &w->err);
+}
+
+static clv_rc import_one(struct world *w, const struct job *job, const struct wrapped *wrapped)
+{
+	struct imported imported;
+
+	return import(w, job, CLV_ALG_AES_256_GCM, wrapped, &imported);
+}
+
+static void no_extractable_key_stays_when_its_making_is_said_to_have_failed(void **state)
+{
+	static const uint8_t key[32] = { 3, 2, 1 };
+	static const CK_RV codes[] = { CKR_MECHANISM_INVALID, CKR_HOST_MEMORY,
+				       CKR_ATTRIBUTE_VALUE_INVALID, CKR_KEY_HANDLE_INVALID,
+				       CKR_FUNCTION_FAILED };
+	static const struct {
+		enum shim_function function;
+		unsigned nth;
+		clv_rc (*make)(struct world *w, const struct job *job,
+			       const struct wrapped *wrapped);
+	} rows[] = { { SHIM_C_GenerateKey, 1, make_secret },
+		     { SHIM_C_GenerateKeyPair, 1, make_pair },
+		     { SHIM_C_UnwrapKey, 2, import_one },
+		     { SHIM_C_CreateObject, 1, import_one } };
+	struct world *w = *state;
+	struct wrapped wrapped;
+	struct job job;
+	unsigned before;
+	clv_rc rc;
+
+	new_job(w, &job);
+	wrap_for(job.pkey, "SHA1", (struct clv_bytes){ key, sizeof key }, &wrapped);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(rows); i++) {
+		assert_ok(w, rows[i].make(w, &job, &wrapped)); /* tries what it wants to know */
+		before = w->shim->session_objects();
+		for (size_t j = 0; j < CLV_ARRAY_LEN(codes); j++) {
+			w->shim->fault(rows[i].function, rows[i].nth, codes[j], SHIM_AFTER);
+			rc = rows[i].make(w, &job, &wrapped); /* some are tried once more */
+			w->shim->heal();
+			if (w->shim->session_objects() > before)
+				fail_msg("row %zu, code %zu (%s): %u objects, then %u", i, j,
+					 clv_rc_name(rc), before, w->shim->session_objects());
+			world_wait_healthy(w);
+			assert_ok(w, rows[i].make(w, &job, &wrapped));
+		}
+	}
+	end_job(&job);
+}
+
 int main(void)
 {
 	static const struct world_options one_session = { .max_sessions = 1 };
@@ -717,7 +856,9 @@ int main(void)
 		token_test(an_imported_mac_key_gives_the_macs_of_openssl),
 		token_test(an_imported_ec_key_gets_its_public_point_and_signs),
 		token_test(imported_rsa_keys_sign_and_decrypt),
+		token_test(the_key_between_must_have_the_length_that_the_method_says),
 		token_test(the_check_value_tells_keys_apart_and_nothing_else),
+		token_test(the_check_value_of_a_secret_key_needs_its_ring_kek),
 		token_test(a_key_of_another_length_or_kind_is_refused),
 		token_test(an_rsa_key_that_does_not_work_is_refused),
 		token_test(damaged_material_is_refused),
@@ -725,6 +866,7 @@ int main(void)
 		token_test(weakened_material_is_destroyed_and_refused),
 		token_test_with(an_imported_ec_key_gets_its_public_point_and_signs, &one_session),
 		token_test_with(damaged_material_is_refused, &one_session),
+		token_test(no_extractable_key_stays_when_its_making_is_said_to_have_failed),
 		token_test(any_failure_while_importing_is_lived_through),
 	};
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -32,19 +33,26 @@
 		}                                                                                  \
 	} while (0)
 
-static void in_child(int (*run)(void))
+/* What run() returned in a child, -1: it ended otherwise. */
+static int status_of_child(int (*run)(void))
 {
 	int status;
 	pid_t pid = fork();
 
-	assert_true(pid >= 0);
 	if (pid == 0)
 		_exit(run());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == SKIPPED)
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static void in_child(int (*run)(void))
+{
+	int status = status_of_child(run);
+
+	if (status == SKIPPED)
 		skip();
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(status, 0);
 }
 
 static int use_without_setup(void)
@@ -119,6 +127,106 @@ static void setup_takes_unlocked_memory_only_from_who_allows_it(void **state)
 {
 	(void) state;
 	in_child(setup_with_unlocked_allowed);
+}
+
+/* ---- a child of a process that has its arena: locks are not inherited */
+
+/* KiB of this process that are locked, -1: nobody says. */
+static long locked_kib(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+	long kib = -1;
+
+	while (status != NULL && kib < 0 && fgets(line, sizeof line, status) != NULL) {
+		if (strncmp(line, "VmLck:", 6) == 0)
+			kib = strtol(line + 6, NULL, 10);
+	}
+	if (status != NULL)
+		fclose(status);
+	return kib;
+}
+
+static int new_locks_again(void)
+{
+	struct clv_secret *secret = NULL;
+	struct clv_err err;
+
+	CHILD_CHECK(locked_kib() == 0);
+	CHILD_CHECK(clv_secret_new(16, &secret, &err) == CLV_OK);
+	CHILD_CHECK(locked_kib() == (long) (CLV_SECRET_ARENA_DEFAULT / 1024));
+	clv_secret_free(secret);
+	return 0;
+}
+
+static int setup_locks_again(void)
+{
+	struct clv_err err;
+
+	CHILD_CHECK(clv_secret_setup(0, false, &err) == CLV_OK);
+	CHILD_CHECK(locked_kib() == (long) (CLV_SECRET_ARENA_DEFAULT / 1024));
+	return 0;
+}
+
+static int new_without_locking(void)
+{
+	struct clv_secret *secret = NULL;
+	struct clv_err err;
+
+	if (!take_away_locking())
+		return SKIPPED;
+	CHILD_CHECK(clv_secret_new(16, &secret, &err) == CLV_E_RESOURCE_EXHAUSTED);
+	CHILD_CHECK(strstr(err.text, "could not be locked: raise `ulimit -l'") != NULL);
+	CHILD_CHECK(clv_secret_setup(0, false, &err) == CLV_E_RESOURCE_EXHAUSTED);
+	CHILD_CHECK(clv_secret_new(16, &secret, &err) == CLV_E_RESOURCE_EXHAUSTED);
+	CHILD_CHECK(secret == NULL);
+	CHILD_CHECK(clv_secret_setup(0, true, &err) == CLV_OK);
+	CHILD_CHECK(clv_secret_new(16, &secret, &err) == CLV_OK);
+	clv_secret_free(secret);
+	return 0;
+}
+
+/* Runs in a process whose arena is locked, and which has one secret. */
+static int child_of_a_locked_one(int (*run)(void))
+{
+	struct clv_secret *secret = NULL;
+	struct clv_err err;
+	int status;
+
+	if (clv_secret_setup(0, false, &err) != CLV_OK || locked_kib() <= 0)
+		return SKIPPED;
+	CHILD_CHECK(clv_secret_new(1000, &secret, &err) == CLV_OK);
+	status = status_of_child(run);
+	clv_secret_free(secret);
+	return status;
+}
+
+static int fork_and_new(void)
+{
+	return child_of_a_locked_one(new_locks_again);
+}
+
+static int fork_and_set_up(void)
+{
+	return child_of_a_locked_one(setup_locks_again);
+}
+
+static int fork_and_new_without_locking(void)
+{
+	return child_of_a_locked_one(new_without_locking);
+}
+
+static void a_child_locks_the_arena_before_it_has_a_secret(void **state)
+{
+	(void) state;
+	in_child(fork_and_new);
+	in_child(fork_and_set_up);
+}
+
+static void a_child_that_cannot_lock_refuses_unless_that_is_allowed(void **state)
+{
+	(void) state;
+	in_child(fork_and_new_without_locking);
 }
 
 static int setup_on_a_heap_of_the_host(void)
@@ -412,6 +520,8 @@ int main(void)
 		cmocka_unit_test(new_refuses_before_setup),
 		cmocka_unit_test(setup_refuses_memory_that_cannot_be_locked),
 		cmocka_unit_test(setup_takes_unlocked_memory_only_from_who_allows_it),
+		cmocka_unit_test(a_child_locks_the_arena_before_it_has_a_secret),
+		cmocka_unit_test(a_child_that_cannot_lock_refuses_unless_that_is_allowed),
 		cmocka_unit_test(setup_uses_a_heap_that_the_host_set_up),
 		cmocka_unit_test(setup_may_be_called_by_several_threads),
 		cmocka_unit_test(setup_refuses_a_size_that_openssl_would_abort_on),
