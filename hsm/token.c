@@ -154,6 +154,17 @@ static clv_rc refuse_locked_pin(const CK_TOKEN_INFO *info, struct clv_err *err)
 	2 /* presentations whose result nobody knows, e.g. as the process was killed */
 #define TRIES_REFUSED 9
 
+/* SoftHSM locks no PIN, and that of a home is ours: there a known refusal counts, and no doubt. */
+static unsigned tries_most(const struct hsm *hsm)
+{
+	return hsm->uri.ours ? TRIES_REFUSED : TRIES_UNKNOWN;
+}
+
+static unsigned one_more(unsigned tries)
+{
+	return tries + 1 < TRIES_REFUSED ? tries + 1 : tries;
+}
+
 /*
  * What was done with a PIN: how often it was presented without a known result, or TRIES_REFUSED.
  * Kept in a file so that the next process knows, and in memory in any case.
@@ -233,7 +244,7 @@ static unsigned tries_after(CK_RV rv, unsigned before)
 	case HSM_CLASS_LIMIT:
 		return before;
 	default:
-		return rv == CKR_DEVICE_ERROR ? before : before + 1;
+		return rv == CKR_DEVICE_ERROR ? before : one_more(before);
 	}
 }
 
@@ -244,7 +255,8 @@ static clv_rc present_pin(struct hsm *hsm, struct hsm_session *session, struct c
 	clv_rc rc;
 	CK_RV rv;
 
-	CLV_TRY(tries_write(hsm, mark, before + 1, err)); /* before: who knows if we live on */
+	CLV_TRY(tries_write(hsm, mark, one_more(before),
+			    err)); /* before: who knows if we live on */
 	atomic_fetch_add(&hsm->logins, 1);
 	rv = hsm_C_Login(hsm->module, session->handle, CKU_USER, clv_secret_mutable_bytes(pin),
 			 clv_secret_len(pin));
@@ -270,7 +282,7 @@ static clv_rc login(struct hsm *hsm, struct hsm_session *session, const CK_TOKEN
 	CLV_TRY(refuse_locked_pin(info, err));
 	CLV_TRY(hsm_pin_read(hsm->uri.pin_source, &pin, &mark, err));
 	before = tries_read(hsm, &mark);
-	if (before >= TRIES_UNKNOWN)
+	if (before >= tries_most(hsm))
 		return clv_fail(err, CLV_E_UNAVAILABLE,
 				"the token %s the PIN in %s before; it is not tried again until "
 				"that file changes",

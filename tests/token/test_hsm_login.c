@@ -146,6 +146,50 @@ static void a_pin_that_is_refused_later_on_is_presented_once(void **state)
 	assert_non_null(strstr(w->err.text, "PIN"));
 }
 
+/* ---- a PIN of which nobody knows whether it was taken ---- */
+
+static void open_in_doubt(struct world *w)
+{
+	w->shim->fault(SHIM_C_Login, 1, CKR_GENERAL_ERROR, SHIM_ALWAYS);
+	assert_rc(world_try_open(w, &w->hsm), CLV_E_UNAVAILABLE);
+	w->shim->heal();
+}
+
+/* Its SoftHSM locks no PIN; a process that is killed again and again must not lock it either. */
+static void doubts_do_not_lock_the_token_of_a_home(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 12; i++)
+		open_in_doubt(w);
+	assert_ok(w, world_try_open(w, &w->hsm));
+	world_close(w);
+	write_pin(w, "wrong");
+	open_in_doubt(w);
+	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_UNAVAILABLE, "refused the PIN");
+	w->shim->reset();
+	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_UNAVAILABLE, "not tried again until");
+	assert_int_equal(w->shim->calls(SHIM_C_Login), 0);
+}
+
+/* The same token, as one that somebody else looks after. */
+static void two_doubts_stop_at_any_other_token(void **state)
+{
+	struct world *w = *state;
+	char *vendor = strstr(w->uri, "&x-softhsm2-conf=");
+	char conf[300];
+
+	assert_non_null(vendor);
+	*vendor = '\0';
+	snprintf(conf, sizeof conf, "%s/softhsm/softhsm2.conf", w->dir);
+	assert_int_equal(setenv("SOFTHSM2_CONF", conf, 1), 0);
+	open_in_doubt(w);
+	open_in_doubt(w);
+	w->shim->reset();
+	assert_refused(w, world_try_open(w, &w->hsm), CLV_E_UNAVAILABLE, "did not say if it took");
+	assert_int_equal(w->shim->calls(SHIM_C_Login), 0);
+}
+
 static void check_never_presented(struct world *w, CK_FLAGS flag, const char *words)
 {
 	w->shim->reset();
@@ -261,6 +305,8 @@ int main(int argc, char **argv)
 		token_test_with(a_pin_refused_in_another_process_is_not_presented_here, &closed),
 		token_test_with(a_changed_pin_file_is_tried_again, &closed),
 		token_test(a_pin_that_is_refused_later_on_is_presented_once),
+		token_test_with(doubts_do_not_lock_the_token_of_a_home, &closed),
+		token_test_with(two_doubts_stop_at_any_other_token, &closed),
 		token_test_with(no_pin_is_presented_before_the_final_try, &closed),
 		token_test_with(no_pin_is_presented_to_a_locked_token, &closed),
 		token_test(a_flag_seen_while_connecting_again_stops_as_well),
