@@ -153,6 +153,7 @@ dek unwrap 0 'which is the one that is wrapped' --wrapped-file racing --plaintex
 ok 'byte for byte' cmp racing.[1-5] back
 is 'nothing else is left of them' "$(find . -name '.kmsctl*')" ''
 rm -f racing* back
+dek generate 2 'one file for two' --wrapped-file none --plaintext-file ./none
 dek generate 2 'one standard output for two' --wrapped-file - --plaintext-file -
 gives 4 'under a key that is none' dek generate --key "${K%/k}/none" --wrapped-file none
 ok 'what was refused left no file' [ ! -e back ] && [ ! -e none ]

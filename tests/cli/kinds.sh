@@ -102,6 +102,11 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	gives 2 'a vector of its own and a file for one' raw-encrypt $(version aes-128-cbc) \
 		--plaintext-file blocks --ciphertext-file none --initialization-vector-file iv16 \
 		--initialization-vector-output-file iv
+	gives 2 'one file for the vector and the ciphertext' raw-encrypt $(version aes-128-cbc) \
+		--plaintext-file blocks --ciphertext-file none \
+		--initialization-vector-output-file ./none
+	says 'and says why' 'would take the place of the initialization vector'
+	ok 'and writes none' [ ! -e none ]
 	gives 2 'decryption needs one' raw-decrypt $(version aes-128-cbc) --ciphertext-file cipher \
 		--plaintext-file none
 	printf 'topic=orders' >aad

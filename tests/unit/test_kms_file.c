@@ -258,6 +258,32 @@ static void a_file_that_must_not_be_replaced_is_not(void **state)
 	assert_int_equal(kms_sink_write(&sink, hello, &w->err), CLV_OK);
 }
 
+static void two_names_of_one_file_are_seen(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{ "new", "new", true },        { "new", "./new", true },
+		{ "new", "sub/../new", true }, { "sub/new", "link/new", true },
+		{ "out", "to-out", true },     { "new", "new2", false },
+		{ "new", "sub/new", false },   { "no/new", "no/new", false },
+		{ "-", "-", false },           { "/dev/null", "/dev/null", false },
+	};
+
+	(void) state;
+	make_file("out", 1);
+	assert_int_equal(mkdir("sub", 0700), 0);
+	assert_int_equal(symlink("sub", "link"), 0);
+	assert_int_equal(symlink("out", "to-out"), 0);
+	for (size_t i = 0; i < KMS_ARRAY_LEN(cases); i++) {
+		const struct kms_sink a = { .path = cases[i].a }, b = { .path = cases[i].b };
+
+		if (kms_sink_same(&a, &b) != cases[i].same)
+			fail_msg("%s, %s", cases[i].a, cases[i].b);
+	}
+}
+
 static void what_is_synced_has_its_name_on_the_disk_too(void **state)
 {
 	struct world *w = *state;
@@ -367,6 +393,7 @@ int main(void)
 		TEST(digest_of_a_file_is_that_of_its_bytes),
 		TEST(a_file_is_replaced_whole_with_its_own_mode),
 		TEST(a_file_that_must_not_be_replaced_is_not),
+		TEST(two_names_of_one_file_are_seen),
 		TEST(what_is_synced_has_its_name_on_the_disk_too),
 		TEST(a_link_is_followed_not_replaced),
 		TEST(a_failed_write_leaves_nothing_and_spoils_nothing),

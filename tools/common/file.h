@@ -46,6 +46,10 @@ struct kms_sink {
  */
 CLV_MUST_USE clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err);
 
+/* Would both write to one file, the second over the first? Pipes, devices and what cannot be looked
+ * at are none. */
+bool kms_sink_same(const struct kms_sink *a, const struct kms_sink *b);
+
 /*
  * Writes all the bytes. A file appears whole under its name or not at all, and leaves nothing
  * beside it; what is there already (a pipe, a device) is written to as it is. With `no_replace`,

@@ -140,6 +140,26 @@ clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err)
 	return target.in_place ? check_in_place(&target, err) : check_folder(&target, err);
 }
 
+/* Their names are compared, and their folders as what they are: the files may not be there yet. */
+bool kms_sink_same(const struct kms_sink *a, const struct kms_sink *b)
+{
+	struct target x, y;
+	struct clv_err unused;
+	struct stat in_x, in_y;
+	char folder[PATH_MAX];
+
+	if (is_stdout(a) || is_stdout(b) || look(a, &x, &unused) != CLV_OK ||
+	    look(b, &y, &unused) != CLV_OK || x.in_place || y.in_place)
+		return false;
+	if (strcmp(x.path + folder_len(x.path), y.path + folder_len(y.path)) != 0)
+		return false;
+	snprintf(folder, sizeof folder, "%.*s.", folder_len(x.path), x.path);
+	if (stat(folder, &in_x) != 0)
+		return false;
+	snprintf(folder, sizeof folder, "%.*s.", folder_len(y.path), y.path);
+	return stat(folder, &in_y) == 0 && in_x.st_dev == in_y.st_dev && in_x.st_ino == in_y.st_ino;
+}
+
 /* ---- writing */
 
 /* 0, or the errno. */

@@ -76,7 +76,8 @@ static clv_rc write_iv(struct kms_run *run, const struct clv_raw_iv *iv, struct 
 	return CLV_OK;
 }
 
-static clv_rc check_iv_output(const struct kms_args *args, struct clv_err *err)
+static clv_rc check_iv_output(const struct kms_args *args, const struct kms_sink *ciphertext,
+			      struct clv_err *err)
 {
 	const char *path = kms_text(args, IV_OUTPUT);
 	struct kms_sink sink = { .path = path, .what = "initialization vector" };
@@ -88,6 +89,10 @@ static clv_rc check_iv_output(const struct kms_args *args, struct clv_err *err)
 				 IV_OUTPUT);
 	if (kms_is_std(path) && kms_is_std(kms_text(args, "ciphertext-file")))
 		return kms_usage(args, err, "only one result can go to standard output");
+	if (kms_sink_same(&sink, ciphertext))
+		return kms_usage(
+			args, err,
+			"the ciphertext would take the place of the initialization vector");
 	return kms_sink_check(&sink, err);
 }
 
@@ -105,7 +110,7 @@ static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 
 	CLV_TRY(kms_check_stdin(args, encrypt_inputs, err));
 	CLV_TRY(kms_sink_check(&sink, err));
-	CLV_TRY(check_iv_output(args, err));
+	CLV_TRY(check_iv_output(args, &sink, err));
 	CLV_TRY(read_beside(args, &raw, err));
 	CLV_TRY(kms_read_secret_file(kms_text(args, "plaintext-file"), "plaintext",
 				     CLV_PLAINTEXT_MAX, &plaintext, err));

@@ -114,10 +114,22 @@ clv_rc rewrap_item(struct rewrap *job, struct clv_bytes wrapped, struct clv_buf 
 	return CLV_OK;
 }
 
+bool rewrap_same_bytes(struct clv_bytes a, struct clv_bytes b)
+{
+	size_t i = 0;
+
+	while (i < a.len && i < b.len && a.data[i] == b.data[i])
+		i++;
+	return i == a.len && i == b.len;
+}
+
 bool rewrap_says_primary(const struct rewrap *job, struct clv_bytes wrapped)
 {
-	return wrapped.len > sizeof job->head &&
-	       memcmp(wrapped.data, job->head, sizeof job->head) == 0;
+	const struct clv_bytes ours = { job->head, sizeof job->head };
+
+	if (wrapped.len > ours.len)
+		wrapped.len = ours.len;
+	return rewrap_same_bytes(wrapped, ours);
 }
 
 /* ---- counting */

@@ -124,14 +124,9 @@ static clv_rc check_all(struct lines *lines, struct clv_err *err)
 
 /* ---- going on where a killed run was */
 
-static bool same_bytes(struct clv_bytes a, struct clv_bytes b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 static bool same_line(const struct clv_buf *a, const struct clv_buf *b)
 {
-	return same_bytes(clv_buf_view(a), clv_buf_view(b));
+	return rewrap_same_bytes(clv_buf_view(a), clv_buf_view(b));
 }
 
 /* Is the value of the line under the primary version, and nothing else in it new? */
@@ -145,7 +140,8 @@ static clv_rc is_rewrapped(const struct lines *lines, const struct clv_buf *line
 	CLV_TRY(json_line_parse(clv_buf_view(line), MEMBER, &is, err));
 	CLV_TRY(kms_base64_decode(
 		(struct clv_bytes){ (const uint8_t *) is.value, strlen(is.value) }, &value, err));
-	*ret_is = same_bytes(was.before, is.before) && same_bytes(was.after, is.after) &&
+	*ret_is = rewrap_same_bytes(was.before, is.before) &&
+		  rewrap_same_bytes(was.after, is.after) &&
 		  rewrap_says_primary(lines->job, clv_buf_view(&value));
 	return CLV_OK;
 }
