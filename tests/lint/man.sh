@@ -70,9 +70,9 @@ if command -v mandoc >/dev/null; then
 	none 'mandoc finds nothing to warn of' "$(for page in man/*.[17]; do
 		grep -q '^[.]so ' "$page" || mandoc -T lint -W warning "$page" 2>&1 || true
 	done)"
-	none 'the pages that others stand for are there' "$(grep -h '^[.]so ' man/*.[17] |
-		sed 's/^[.]so man1/man/' | while read -r target; do
-		[ -e "$target" ] || echo "$target: not there"
-	done)"
 fi
+none 'the pages that others stand for are there' "$(grep -h '^[.]so ' man/*.[17] |
+	sed 's/^[.]so man1/man/' | while read -r target; do
+	[ -e "$target" ] || echo "$target: not there"
+done)"
 tap_done
