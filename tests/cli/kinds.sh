@@ -97,6 +97,17 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	gives 2 'GCM takes no initialization vector' raw-encrypt $(version aes-128-gcm) \
 		--plaintext-file letter --ciphertext-file none --initialization-vector-file iv16
 	says 'and says why' 'AES_128_GCM takes no initialization vector'
+	: >empty
+	head -c 15 iv16 >iv15
+	for mode in cbc ctr gcm; do
+		gives 2 "$mode: an empty vector is not none" raw-encrypt $(version aes-128-$mode) \
+			--plaintext-file blocks --ciphertext-file none --initialization-vector-file empty
+		says 'and it says which file, and its size' \
+			'initialization vector in empty has 0 bytes: it must have 16'
+	done
+	gives 2 'nor is a short one enough' raw-encrypt $(version aes-128-cbc) \
+		--plaintext-file blocks --ciphertext-file none --initialization-vector-file iv15
+	says 'and it says how short' 'in iv15 has 15 bytes'
 	gives 2 'CBC no data that it would have to pad' raw-encrypt $(version aes-128-cbc) \
 		--plaintext-file letter --ciphertext-file none --initialization-vector-file iv16
 	gives 2 'a vector of its own and a file for one' raw-encrypt $(version aes-128-cbc) \

@@ -91,6 +91,19 @@ static clv_rc check_iv_output(const struct kms_args *args, struct clv_err *err)
 	return kms_sink_check(&sink, err);
 }
 
+/* No bytes would mean to the library that none is given: it would make one, and nobody would have
+ * it. */
+static clv_rc check_given_iv(const struct kms_args *args, const struct raw *raw,
+			     struct clv_err *err)
+{
+	if (!kms_given(args, IV_OPTION) || raw->iv.len == CLV_RAW_IV_MAX)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"the initialization vector in %.200s has %zu bytes: it must have %d, and "
+			"GCM takes none",
+			kms_text(args, IV_OPTION), raw->iv.len, CLV_RAW_IV_MAX);
+}
+
 static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 {
 	const struct kms_args *args = run->args;
@@ -107,6 +120,7 @@ static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(kms_sink_check(&sink, err));
 	CLV_TRY(check_iv_output(args, err));
 	CLV_TRY(read_beside(args, &raw, err));
+	CLV_TRY(check_given_iv(args, &raw, err));
 	CLV_TRY(kms_read_secret_file(kms_text(args, "plaintext-file"), "plaintext",
 				     CLV_PLAINTEXT_MAX, &plaintext, err));
 	raw.in.text = kms_input(args, kms_secret_view(plaintext));
