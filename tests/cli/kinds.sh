@@ -97,6 +97,21 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	gives 2 'GCM takes no initialization vector' raw-encrypt $(version aes-128-gcm) \
 		--plaintext-file letter --ciphertext-file none --initialization-vector-file iv16
 	says 'and says why' 'AES_128_GCM takes no initialization vector'
+	for other in twice ./twice ../"${PWD##*/}"/twice; do
+		gives 2 "two results in one new file: $other" raw-encrypt $(version aes-128-cbc) \
+			--plaintext-file blocks --ciphertext-file twice \
+			--initialization-vector-output-file "$other"
+		says 'and it says that' 'ciphertext and the initialization vector would both go to'
+	done
+	ok 'nothing is written' [ ! -e twice ]
+	printf 'old' >twice
+	ln -s twice second-name
+	gives 2 'nor in one that is there' raw-encrypt $(version aes-128-cbc) \
+		--plaintext-file blocks --ciphertext-file second-name \
+		--initialization-vector-output-file twice
+	is 'which stays' "$(cat twice)" old
+	gives 0 'a device may have both' raw-encrypt $(version aes-128-cbc) --plaintext-file blocks \
+		--ciphertext-file /dev/null --initialization-vector-output-file /dev/null
 	: >empty
 	head -c 15 iv16 >iv15
 	for mode in cbc ctr gcm; do

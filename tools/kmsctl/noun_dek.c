@@ -70,6 +70,7 @@ static clv_rc check_outputs(const struct kms_args *args, const struct kms_sink *
 {
 	if (is_std(wrapped->path) && is_std(plaintext->path))
 		return kms_usage(args, err, "only one output can be standard output");
+	CLV_TRY(kms_sinks_check_apart(wrapped, plaintext, err));
 	CLV_TRY(kms_sink_check(wrapped, err));
 	return plaintext->path != NULL ? kms_sink_check(plaintext, err) : CLV_OK;
 }

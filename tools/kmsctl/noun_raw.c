@@ -76,7 +76,8 @@ static clv_rc write_iv(struct kms_run *run, const struct clv_raw_iv *iv, struct 
 	return CLV_OK;
 }
 
-static clv_rc check_iv_output(const struct kms_args *args, struct clv_err *err)
+static clv_rc check_iv_output(const struct kms_args *args, const struct kms_sink *ciphertext,
+			      struct clv_err *err)
 {
 	const char *path = kms_text(args, IV_OUTPUT);
 	struct kms_sink sink = { .path = path, .what = "initialization vector" };
@@ -86,8 +87,9 @@ static clv_rc check_iv_output(const struct kms_args *args, struct clv_err *err)
 	if (kms_given(args, IV_OPTION))
 		return kms_usage(args, err, "--%s is for one that is made, not for a given one",
 				 IV_OUTPUT);
-	if (kms_is_std(path) && kms_is_std(kms_text(args, "ciphertext-file")))
+	if (kms_is_std(path) && kms_is_std(ciphertext->path))
 		return kms_usage(args, err, "only one result can go to standard output");
+	CLV_TRY(kms_sinks_check_apart(ciphertext, &sink, err));
 	return kms_sink_check(&sink, err);
 }
 
@@ -118,7 +120,7 @@ static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 
 	CLV_TRY(kms_check_stdin(args, encrypt_inputs, err));
 	CLV_TRY(kms_sink_check(&sink, err));
-	CLV_TRY(check_iv_output(args, err));
+	CLV_TRY(check_iv_output(args, &sink, err));
 	CLV_TRY(read_beside(args, &raw, err));
 	CLV_TRY(check_given_iv(args, &raw, err));
 	CLV_TRY(kms_read_secret_file(kms_text(args, "plaintext-file"), "plaintext",
