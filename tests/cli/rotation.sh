@@ -138,7 +138,18 @@ printf 'Dear customer\n' >letter
 	says 'fit it' 'only keys of purpose ENCRYPT_DECRYPT can have'
 	gives 9 'nor a primary' keys set-primary-version signing $place --version=1
 	gives 4 'a version that is not there' keys update turning $place --primary-version=9 --update-labels=b=2
-	says 'is told, and what was done' 'NOT_FOUND: the key was updated, but its primary version was not: '
+	says 'is told' 'NOT_FOUND: '
+	key_is 'and its label is not there' turning '!exists $_->{labels}{b}'
+	gives 0 'a version, switched off' keys versions disable 1 $place --key turning
+	gives 9 'cannot be primary' keys update turning $place --primary-version=1 --update-labels=b=2
+	says 'and says why' '/1 is not enabled, current state is: DISABLED; nothing was changed$'
+	key_is 'the label waits' turning '!exists $_->{labels}{b} && $_->{primary}{name} =~ m{/2$}'
+	gives 0 'and on again' keys versions enable 1 $place --key turning
+	gives 9 'a primary of a key that has none' keys update signing $place --primary-version=1 --update-labels=b=2
+	key_is 'changes no label' signing '!exists $_->{labels}'
+	gives 9 'a new version as such a primary' keys versions create $place --key signing --primary
+	says 'is refused' 'has purpose ASYMMETRIC_SIGN: .*; no version was created$'
+	gives 4 'and not made' keys versions describe 2 $place --key signing
 	gives 2 'nothing to update' keys update turning $place
 	gives 2 'no schedule to set' keys set-rotation-schedule turning $place
 	gives 2 'a period without a time' keys set-rotation-schedule turning $place --rotation-period=30d

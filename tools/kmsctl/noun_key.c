@@ -186,6 +186,31 @@ static clv_rc change(struct kms_run *run, const struct clv_key_changes *changes,
 	return kms_out_made(run->out, kms_record_key(&key), err);
 }
 
+/* Before anything is changed, so that mostly nothing is half done. */
+static clv_rc check_new_primary(struct kms_run *run, struct clv_err *err)
+{
+	struct clv_name name = run->name;
+	char full[CLV_NAME_MAX];
+	struct clv_version version;
+	struct clv_key key;
+
+	CLV_TRY(clv_key_get(run->ctx, NULL, clv_name_format(&name, CLV_NAME_KEY, full), &key, err));
+	if (key.purpose != CLV_PURPOSE_ENCRYPT_DECRYPT)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"%s has purpose %s: only keys of purpose ENCRYPT_DECRYPT have a "
+				"primary version; nothing was changed",
+				key.name, clv_purpose_name(key.purpose));
+	name.kind = CLV_NAME_VERSION;
+	name.version = (uint64_t) kms_number(run->args, "primary-version", 0);
+	clv_name_format(&name, CLV_NAME_VERSION, full);
+	CLV_TRY(clv_version_get(run->ctx, NULL, full, &version, err));
+	if (version.state == CLV_STATE_ENABLED)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+			"%s is not enabled, current state is: %s; nothing was changed", full,
+			clv_state_name(version.state));
+}
+
 /* What else was to be changed is changed by now, and the caller has to know. */
 static clv_rc change_primary(struct kms_run *run, bool changed, struct clv_err *err)
 {
@@ -220,6 +245,8 @@ static clv_rc key_update(struct kms_run *run, struct clv_err *err)
 	changes.update_labels = kms_text(args, "update-labels");
 	changes.remove_labels = kms_text(args, "remove-labels");
 	changed = has_changes(&changes);
+	if (changed && kms_given(args, "primary-version"))
+		CLV_TRY(check_new_primary(run, err));
 	if (changed)
 		CLV_TRY(change(run, &changes, err));
 	return kms_given(args, "primary-version") ? change_primary(run, changed, err) : CLV_OK;
