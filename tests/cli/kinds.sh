@@ -122,7 +122,7 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	done
 	gives 2 'nor is a short one enough' raw-encrypt $(version aes-128-cbc) \
 		--plaintext-file blocks --ciphertext-file none --initialization-vector-file iv15
-	says 'and it says how short' 'in iv15 has 15 bytes'
+	says 'and it says how short' 'vector of 15 bytes: AES_128_CBC needs 16'
 	gives 2 'CBC no data that it would have to pad' raw-encrypt $(version aes-128-cbc) \
 		--plaintext-file letter --ciphertext-file none --initialization-vector-file iv16
 	gives 2 'a vector of its own and a file for one' raw-encrypt $(version aes-128-cbc) \

@@ -98,12 +98,12 @@ static clv_rc check_iv_output(const struct kms_args *args, const struct kms_sink
 static clv_rc check_given_iv(const struct kms_args *args, const struct raw *raw,
 			     struct clv_err *err)
 {
-	if (!kms_given(args, IV_OPTION) || raw->iv.len == CLV_RAW_IV_MAX)
+	if (!kms_given(args, IV_OPTION) || raw->iv.len > 0)
 		return CLV_OK;
 	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-			"the initialization vector in %.200s has %zu bytes: it must have %d, and "
+			"the initialization vector in %.200s has 0 bytes: it must have %d, and "
 			"GCM takes none",
-			kms_text(args, IV_OPTION), raw->iv.len, CLV_RAW_IV_MAX);
+			kms_text(args, IV_OPTION), CLV_RAW_IV_MAX);
 }
 
 static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)

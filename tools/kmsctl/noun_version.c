@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
@@ -154,7 +155,7 @@ static clv_rc version_enable(struct kms_run *run, struct clv_err *err)
 /* Another of gcloud's spellings for the two. */
 static clv_rc version_update(struct kms_run *run, struct clv_err *err)
 {
-	if (strcmp(kms_text(run->args, "state"), "enabled") == 0)
+	if (strcasecmp(kms_text(run->args, "state"), "enabled") == 0)
 		return version_enable(run, err);
 	return version_disable(run, err);
 }
@@ -191,7 +192,7 @@ static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
 static clv_rc get_public_key(struct kms_run *run, struct clv_err *err)
 {
 	const char *word = kms_text(run->args, "public-key-format");
-	bool der = word != NULL && strcmp(word, "der") == 0;
+	bool der = word != NULL && strcasecmp(word, "der") == 0;
 	const char *path = kms_text(run->args, "output-file");
 	struct kms_sink sink = { .path = path != NULL ? path : "-",
 				 .what = "public key",
