@@ -29,7 +29,9 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/sink.c \
 	tools/common/spool.c \
 	tools/common/spool.h \
-	tools/common/table.c
+	tools/common/table.c \
+	tools/common/when.c \
+	tools/common/when.h
 tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 
 # Without main(), so that unit tests can have it too.

@@ -149,6 +149,8 @@ static clv_rc read_all(const char *text, struct labels *set, struct clv_err *err
 		if (text[len] == '\0')
 			return CLV_OK;
 		text += len + 1;
+		if (text[0] == '\0') /* a comma behind the last one, which gcloud takes too */
+			return CLV_OK;
 	}
 }
 

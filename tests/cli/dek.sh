@@ -99,6 +99,11 @@ is 'and through a pipe' "$("$kmsctl" locations generate-random-bytes europe-west
 
 # ---- one DEK
 
+for other in twice ./twice "$PWD/twice"; do
+	dek generate 2 "both halves in one file: $other" --wrapped-file twice --plaintext-file "$other"
+	says 'it says that' 'the wrapped DEK and the DEK would both go to'
+done
+ok 'and nothing is written' [ ! -e twice ]
 printf 'topic=orders' >aad
 dek generate 0 'a DEK' --wrapped-file w1 --plaintext-file p1 --format json
 is_json 'its JSON names the version' '$_->{name} =~ m{/cryptoKeys/k/cryptoKeyVersions/1$}'

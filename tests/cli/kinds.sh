@@ -97,6 +97,32 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	gives 2 'GCM takes no initialization vector' raw-encrypt $(version aes-128-gcm) \
 		--plaintext-file letter --ciphertext-file none --initialization-vector-file iv16
 	says 'and says why' 'AES_128_GCM takes no initialization vector'
+	for other in twice ./twice ../"${PWD##*/}"/twice; do
+		gives 2 "two results in one new file: $other" raw-encrypt $(version aes-128-cbc) \
+			--plaintext-file blocks --ciphertext-file twice \
+			--initialization-vector-output-file "$other"
+		says 'and it says that' 'ciphertext and the initialization vector would both go to'
+	done
+	ok 'nothing is written' [ ! -e twice ]
+	printf 'old' >twice
+	ln -s twice second-name
+	gives 2 'nor in one that is there' raw-encrypt $(version aes-128-cbc) \
+		--plaintext-file blocks --ciphertext-file second-name \
+		--initialization-vector-output-file twice
+	is 'which stays' "$(cat twice)" old
+	gives 0 'a device may have both' raw-encrypt $(version aes-128-cbc) --plaintext-file blocks \
+		--ciphertext-file /dev/null --initialization-vector-output-file /dev/null
+	: >empty
+	head -c 15 iv16 >iv15
+	for mode in cbc ctr gcm; do
+		gives 2 "$mode: an empty vector is not none" raw-encrypt $(version aes-128-$mode) \
+			--plaintext-file blocks --ciphertext-file none --initialization-vector-file empty
+		says 'and it says which file, and its size' \
+			'initialization vector in empty has 0 bytes: it must have 16'
+	done
+	gives 2 'nor is a short one enough' raw-encrypt $(version aes-128-cbc) \
+		--plaintext-file blocks --ciphertext-file none --initialization-vector-file iv15
+	says 'and it says how short' 'vector of 15 bytes: AES_128_CBC needs 16'
 	gives 2 'CBC no data that it would have to pad' raw-encrypt $(version aes-128-cbc) \
 		--plaintext-file letter --ciphertext-file none --initialization-vector-file iv16
 	gives 2 'a vector of its own and a file for one' raw-encrypt $(version aes-128-cbc) \
@@ -105,7 +131,7 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	gives 2 'one file for the vector and the ciphertext' raw-encrypt $(version aes-128-cbc) \
 		--plaintext-file blocks --ciphertext-file none \
 		--initialization-vector-output-file ./none
-	says 'and says why' 'would take the place of the initialization vector'
+	says 'and says why' 'would both go to'
 	ok 'and writes none' [ ! -e none ]
 	gives 2 'decryption needs one' raw-decrypt $(version aes-128-cbc) --ciphertext-file cipher \
 		--plaintext-file none

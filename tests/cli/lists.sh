@@ -140,8 +140,11 @@ if command -v script >/dev/null; then
 	is 'nor on a dumb one' "$(on_terminal 200 "TERM=dumb $versions" | grep -c "$esc" || true)" 0
 	is 'nor in values' \
 		"$(on_terminal 200 "$versions --format 'value(state)'" | sort -u)" ENABLED
-	is 'the table fits' "$(on_terminal 60 "NO_COLOR=1 $versions" | awk 'length > 60' | wc -l)" 0
-	like 'and keeps the ends of names' "$(on_terminal 60 "NO_COLOR=1 $versions")" '^[.][.].*/2 +ENABLED'
+	is 'the table fits' "$(on_terminal 90 "NO_COLOR=1 $versions" | awk 'length > 90' | wc -l)" 0
+	like 'and keeps the ends of names' "$(on_terminal 90 "NO_COLOR=1 $versions")" '^[.][.].*/2 +ENABLED'
+	like 'where names are not enough, nothing else is cut' \
+		"$(on_terminal 20 "NO_COLOR=1 $versions")" \
+		'^[.][.].*/2 +ENABLED +GOOGLE_SYMMETRIC_ENCRYPTION +20[0-9-]+T'
 fi
 "$kmsctl" keys versions list --key "$R/cryptoKeys/gamma" >out
 is 'a pipe has no colours' "$(grep -c "$esc" out || true)" 0

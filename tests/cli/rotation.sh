@@ -96,13 +96,29 @@ printf 'Dear customer\n' >letter
 	refused '24 hours to 876,000 hours' --rotation-period=876001h --next-rotation-time=2131-01-02T03:04:05Z
 	refused 'must be in the future, and 2020-01-02T03:04:05Z is not' --next-rotation-time=2020-01-02T03:04:05Z
 	refused 'takes a time like' --next-rotation-time=tomorrow
-	refused 'takes a time like' --rotation-period=30
+	refused 'takes a time like' --rotation-period=30x
 	refused '24 hours to 120 days' --destroy-scheduled-duration=121d
 	refused 'skip the initial one' --import-only
 	refused 'the key of label "Team"' --labels=Team=kms
 	refused 'has no value' --labels=team
 	refused 'is given twice' --labels=a=1,a=2
 	gives 4 'nothing was made of it' keys describe wrong $place
+
+	# ---- as gcloud lets it be written
+	gives 0 'durations and times of gcloud' keys create gspelt $place --labels=a=1, --labels b=2 \
+		--rotation-period 2592000 --next-rotation-time +p1d --destroy-scheduled-duration P30D
+	key_is 'are read, and labels of two options are one list' gspelt '$_->{rotationPeriod} eq "2592000s"
+		&& $_->{destroyScheduledDuration} eq "2592000s" && join(",", map { "$_=" } sort keys %{$_->{labels}}) eq "a=,b="'
+	gives 0 'as are those that change' keys update gspelt $place --update-labels c=3 --update-labels d=4 \
+		--remove-labels a --remove-labels b
+	key_is 'all of them' gspelt 'join(",", sort keys %{$_->{labels}}) eq "c,d"'
+	gives 0 'a day, and the last of two' keys update gspelt $place --next-rotation-time 2031-01-01 \
+		--next-rotation-time 2132-01-01
+	key_is 'counts' gspelt '$_->{nextRotationTime} eq "2132-01-01T00:00:00Z"'
+	gives 0 'a state in capitals' keys versions update 1 $place --key gspelt --state DISABLED
+	gives 9 'is that state' keys set-primary-version gspelt $place --version=1
+	gives 0 'all keys' keys list $place --limit unlimited --filter '' --format 'value(name.basename())'
+	like 'are listed' "$(cat out)" '^gspelt$'
 
 	# ---- changed
 	gives 0 'labels' keys update turning $place --update-labels=env=test,owner=ada --remove-labels=team
@@ -138,7 +154,18 @@ printf 'Dear customer\n' >letter
 	says 'fit it' 'only keys of purpose ENCRYPT_DECRYPT can have'
 	gives 9 'nor a primary' keys set-primary-version signing $place --version=1
 	gives 4 'a version that is not there' keys update turning $place --primary-version=9 --update-labels=b=2
-	says 'is told, and what was done' 'NOT_FOUND: the key was updated, but its primary version was not: '
+	says 'is told' 'NOT_FOUND: '
+	key_is 'and its label is not there' turning '!exists $_->{labels}{b}'
+	gives 0 'a version, switched off' keys versions disable 1 $place --key turning
+	gives 9 'cannot be primary' keys update turning $place --primary-version=1 --update-labels=b=2
+	says 'and says why' '/1 is not enabled, current state is: DISABLED; nothing was changed$'
+	key_is 'the label waits' turning '!exists $_->{labels}{b} && $_->{primary}{name} =~ m{/2$}'
+	gives 0 'and on again' keys versions enable 1 $place --key turning
+	gives 9 'a primary of a key that has none' keys update signing $place --primary-version=1 --update-labels=b=2
+	key_is 'changes no label' signing '!exists $_->{labels}'
+	gives 9 'a new version as such a primary' keys versions create $place --key signing --primary
+	says 'is refused' 'has purpose ASYMMETRIC_SIGN: .*; no version was created$'
+	gives 4 'and not made' keys versions describe 2 $place --key signing
 	gives 2 'nothing to update' keys update turning $place
 	gives 2 'no schedule to set' keys set-rotation-schedule turning $place
 	gives 2 'a period without a time' keys set-rotation-schedule turning $place --rotation-period=30d

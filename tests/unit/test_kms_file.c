@@ -258,32 +258,6 @@ static void a_file_that_must_not_be_replaced_is_not(void **state)
 	assert_int_equal(kms_sink_write(&sink, hello, &w->err), CLV_OK);
 }
 
-static void two_names_of_one_file_are_seen(void **state)
-{
-	static const struct {
-		const char *a, *b;
-		bool same;
-	} cases[] = {
-		{ "new", "new", true },        { "new", "./new", true },
-		{ "new", "sub/../new", true }, { "sub/new", "link/new", true },
-		{ "out", "to-out", true },     { "new", "new2", false },
-		{ "new", "sub/new", false },   { "no/new", "no/new", false },
-		{ "-", "-", false },           { "/dev/null", "/dev/null", false },
-	};
-
-	(void) state;
-	make_file("out", 1);
-	assert_int_equal(mkdir("sub", 0700), 0);
-	assert_int_equal(symlink("sub", "link"), 0);
-	assert_int_equal(symlink("out", "to-out"), 0);
-	for (size_t i = 0; i < KMS_ARRAY_LEN(cases); i++) {
-		const struct kms_sink a = { .path = cases[i].a }, b = { .path = cases[i].b };
-
-		if (kms_sink_same(&a, &b) != cases[i].same)
-			fail_msg("%s, %s", cases[i].a, cases[i].b);
-	}
-}
-
 static void what_is_synced_has_its_name_on_the_disk_too(void **state)
 {
 	struct world *w = *state;
@@ -312,6 +286,58 @@ static void a_link_is_followed_not_replaced(void **state)
 	assert_int_equal(stat("out", &st), 0);
 	assert_int_equal(st.st_size, 5);
 	assert_int_equal(st.st_mode & 0777, 0640);
+}
+
+static void a_link_that_leads_nowhere_is_refused_and_stays(void **state)
+{
+	struct world *w = *state;
+	const struct kms_sink sink = { .path = "dangling", .what = "plaintext", .mode = 0600 };
+	struct stat st;
+
+	assert_int_equal(symlink("nowhere", "dangling"), 0);
+	assert_int_equal(kms_sink_check(&sink, &w->err), CLV_E_INVALID_ARGUMENT);
+	assert_int_equal(kms_sink_write(&sink, hello, &w->err), CLV_E_INVALID_ARGUMENT);
+	assert_non_null(strstr(w->err.text, "dangling: it is a symbolic link"));
+	assert_int_equal(lstat("dangling", &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_not_equal(stat("nowhere", &st), 0);
+}
+
+/* One case of two sinks. */
+struct pair {
+	const char *a, *b;
+	clv_rc rc;
+};
+
+static void two_results_do_not_go_to_one_file(void **state)
+{
+	static const struct pair pairs[] = {
+		{ "new", "new", CLV_E_INVALID_ARGUMENT },
+		{ "new", "./new", CLV_E_INVALID_ARGUMENT },
+		{ "new", "folder/../new", CLV_E_INVALID_ARGUMENT },
+		{ "new", "folder/new", CLV_OK },
+		{ "new", "newer", CLV_OK },
+		{ "new", "out", CLV_OK },
+		{ "out", "folder/../out", CLV_E_INVALID_ARGUMENT },
+		{ "out", "link", CLV_E_INVALID_ARGUMENT },
+		{ "out", "other", CLV_OK },
+		{ "missing/new", "missing/new", CLV_OK }, /* kms_sink_check() has a word for it */
+		{ "/dev/null", "/dev/null", CLV_OK },
+		{ "out", NULL, CLV_OK },
+	};
+	struct world *w = *state;
+
+	make_file("out", 1);
+	make_file("other", 1);
+	assert_int_equal(symlink("out", "link"), 0);
+	assert_int_equal(mkdir("folder", 0700), 0);
+	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+		const struct kms_sink a = { .path = pairs[i].a, .what = "ciphertext" };
+		const struct kms_sink b = { .path = pairs[i].b, .what = "other one" };
+
+		assert_int_equal(kms_sinks_check_apart(&a, &b, &w->err), pairs[i].rc);
+		assert_int_equal(kms_sinks_check_apart(&b, &a, &w->err), pairs[i].rc);
+	}
 }
 
 static void a_failed_write_leaves_nothing_and_spoils_nothing(void **state)
@@ -393,9 +419,10 @@ int main(void)
 		TEST(digest_of_a_file_is_that_of_its_bytes),
 		TEST(a_file_is_replaced_whole_with_its_own_mode),
 		TEST(a_file_that_must_not_be_replaced_is_not),
-		TEST(two_names_of_one_file_are_seen),
 		TEST(what_is_synced_has_its_name_on_the_disk_too),
 		TEST(a_link_is_followed_not_replaced),
+		TEST(a_link_that_leads_nowhere_is_refused_and_stays),
+		TEST(two_results_do_not_go_to_one_file),
 		TEST(a_failed_write_leaves_nothing_and_spoils_nothing),
 		TEST(a_pipe_is_written_as_it_is),
 		TEST(plaintext_is_not_shown_on_a_terminal),

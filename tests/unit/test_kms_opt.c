@@ -59,6 +59,14 @@ static void accepts(struct line *line, const char *text)
 		fail_msg("`%s`: %s", text, line->err.text);
 }
 
+static void refuses(struct line *line, const char *text, const char *says)
+{
+	if (parse(line, text) != CLV_E_INVALID_ARGUMENT)
+		fail_msg("`%s` is not refused", text);
+	if (strstr(line->err.text, says) == NULL)
+		fail_msg("`%s`: %s", text, line->err.text);
+}
+
 static void options_may_stand_anywhere(void **state)
 {
 	static const char *const lines[] = {
@@ -157,6 +165,90 @@ static void times_are_read(void **state)
 			 INT64_C(30) * 24 * 3600 * CLV_NS_PER_S);
 }
 
+static void durations_have_the_forms_of_gcloud_too(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds; /* 0: refused */
+	} rows[] = {
+		{ "2592000", 2592000 },
+		{ "P30D", 2592000 },
+		{ "p30d", 2592000 },
+		{ "P1DT12H", 129600 },
+		{ "PT90M", 5400 },
+		{ "P1W", 604800 },
+		{ "36h", 129600 },
+		{ "P", 0 },
+		{ "P1M", 0 },
+		{ "P1Y", 0 },
+		{ "PT1H1D", 0 },
+		{ "PT1HT1M", 0 },
+		{ "1y", 0 },
+		{ "-1", 0 },
+		{ "0", 0 },
+		{ "PT", 0 },
+		{ "99999999999", 0 },
+	};
+
+	for (size_t i = 0; i < KMS_ARRAY_LEN(rows); i++) {
+		struct line *line = *state;
+		char text[128];
+
+		snprintf(text, sizeof text, "kmsctl keys update k --rotation-period %s",
+			 rows[i].text);
+		if (rows[i].seconds == 0) {
+			refuses(line, text, "--rotation-period takes a time like");
+			continue;
+		}
+		accepts(line, text);
+		assert_int_equal(kms_number(&line->args, "rotation-period", 0),
+				 rows[i].seconds * CLV_NS_PER_S);
+	}
+}
+
+static void times_have_the_forms_of_gcloud_too(void **state)
+{
+	struct line *line = *state;
+	int64_t before = clv_time_now(), got;
+
+	accepts(line, "kmsctl keys update k --next-rotation-time 2031-01-02");
+	assert_int_equal(kms_number(&line->args, "next-rotation-time", 0),
+			 INT64_C(1925078400) * CLV_NS_PER_S);
+	accepts(line, "kmsctl keys update k --next-rotation-time +p1d");
+	got = kms_number(&line->args, "next-rotation-time", 0) - 86400 * CLV_NS_PER_S;
+	assert_true(got >= before && got <= clv_time_now());
+	refuses(line, "kmsctl keys update k --next-rotation-time 2031-13-02", "takes a time like");
+	refuses(line, "kmsctl keys update k --next-rotation-time +", "takes a time like");
+	refuses(line, "kmsctl keys update k --next-rotation-time P1D", "takes a time like");
+}
+
+static void of_an_option_given_twice_the_last_counts(void **state)
+{
+	struct line *line = *state;
+
+	accepts(line, "kmsctl keys list --location a --keyring r --limit 3 --location=b --limit 4");
+	assert_string_equal(kms_text(&line->args, "location"), "b");
+	assert_int_equal(kms_number(&line->args, "limit", 0), 4);
+	refuses(line, "kmsctl keys list --limit 0 --limit 4", "takes a number from 1");
+}
+
+static void lists_need_no_limit_and_no_filter(void **state)
+{
+	struct line *line = *state;
+
+	accepts(line, "kmsctl keys list --limit unlimited --filter=");
+	assert_int_equal(kms_number(&line->args, "limit", 0), INT64_MAX);
+	refuses(line, "kmsctl keys list --page-size unlimited", "takes a number from 1");
+}
+
+static void choices_are_read_in_either_case(void **state)
+{
+	struct line *line = *state;
+
+	accepts(line, "kmsctl keys versions update 1 --state ENABLED");
+	refuses(line, "kmsctl keys versions update 1 --state DESTROYED", "is one of enabled|");
+}
+
 static void help_needs_no_more_than_a_command(void **state)
 {
 	struct line *line = *state;
@@ -190,7 +282,6 @@ static void usage_errors_say_what_is_wrong_and_where_help_is(void **state)
 		{ "kmsctl keys list --location", "--location needs a value: LOCATION" },
 		{ "kmsctl keys list --location --keyring r", "--location needs a value" },
 		{ "kmsctl keys list --quiet=yes", "--quiet takes no value" },
-		{ "kmsctl keys list --keyring a --keyring b", "--keyring is given twice" },
 		{ "kmsctl keys list --every 1s", "--every is not an option of this command" },
 		{ "kmsctl keys list --limit 0", "--limit takes a number from 1, not `0`" },
 		{ "kmsctl keys list --limit -3", "--limit takes a number from 1" },
@@ -214,8 +305,8 @@ static void usage_errors_say_what_is_wrong_and_where_help_is(void **state)
 		  "a time like 2031-01" },
 		{ "kmsctl keys update k --next-rotation-time 1970-01-01T00:00:00Z",
 		  "takes a time" },
-		{ "kmsctl decrypt --plaintext-file p --ciphertext-file c --every 5", "takes a "
-										     "time" },
+		{ "kmsctl decrypt --plaintext-file p --ciphertext-file c --every 5x", "takes a "
+										      "time" },
 		{ "kmsctl decrypt --plaintext-file p --ciphertext-file c --every 0s", "takes a "
 										      "time" },
 	};
@@ -312,6 +403,11 @@ int main(void)
 		TEST(a_repeatable_option_keeps_its_order),
 		TEST(numbers_and_durations_are_read),
 		TEST(times_are_read),
+		TEST(durations_have_the_forms_of_gcloud_too),
+		TEST(times_have_the_forms_of_gcloud_too),
+		TEST(of_an_option_given_twice_the_last_counts),
+		TEST(lists_need_no_limit_and_no_filter),
+		TEST(choices_are_read_in_either_case),
 		TEST(help_needs_no_more_than_a_command),
 		TEST(usage_errors_say_what_is_wrong_and_where_help_is),
 		TEST(a_pin_on_the_line_is_refused_and_not_repeated),

@@ -151,6 +151,26 @@ static void a_table_too_wide_for_any_cut_is_still_printed(void **state)
 	shows(paper, "NAME   ID  N\n..fgh      1\n");
 }
 
+/* ENABLED and DISABLED end in the same letters: a line too long is better. */
+static void only_names_are_cut_to_fit(void **state)
+{
+	static const struct kms_column of_versions[] = {
+		{ "NAME", "name", false },
+		{ "PRIMARY_STATE", "primary.state", false },
+		{ "SINCE", "stateTime", false },
+		{ 0 },
+	};
+	struct paper *paper = *state;
+
+	load(paper, "[{\"name\":\"projects/demo/1\",\"primary\":{\"state\":\"ENABLED\"},"
+		    "\"stateTime\":\"2031-01-02T03:04:05Z\"},"
+		    "{\"name\":\"projects/demo/2\",\"primary\":{\"state\":\"DISABLED\"}}]");
+	kms_print_table(paper->to, paper->json, of_versions, screen(20));
+	shows(paper, "NAME   PRIMARY_STATE  SINCE\n"
+		     "..o/1  ENABLED        2031-01-02T03:04:05Z\n"
+		     "..o/2  DISABLED\n");
+}
+
 /* Only where the cell is a state, and not counted in its width. */
 static void states_have_colours_where_there_are_any(void **state)
 {
@@ -231,6 +251,7 @@ int main(void)
 		TEST(width_is_counted_in_characters),
 		TEST(a_table_fits_the_terminal_and_keeps_the_ends_of_names),
 		TEST(a_table_too_wide_for_any_cut_is_still_printed),
+		TEST(only_names_are_cut_to_fit),
 		TEST(states_have_colours_where_there_are_any),
 		TEST(an_empty_table_has_no_titles),
 		TEST(a_key_has_the_field_names_of_cloud_kms),

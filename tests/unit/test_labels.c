@@ -15,6 +15,7 @@ static void labels_are_kept_sorted_by_key(void **state)
 	static const struct {
 		const char *text, *kept;
 	} table[] = {
+		{ "a=1,", "a=1" },
 		{ NULL, "" },
 		{ "", "" },
 		{ "k=v", "k=v" },
@@ -43,7 +44,8 @@ static void label_that_breaks_a_rule_is_named(void **state)
 		const char *text, *words;
 	} table[] = {
 		{ "k", "\"k\" has no value" },
-		{ "a=1,", "\"\" has no value" },
+		{ "a=1,,", "\"\" has no value" },
+		{ ",", "\"\" has no value" },
 		{ ",a=1", "\"\" has no value" },
 		{ "a=1,,b=2", "\"\" has no value" },
 		{ "=v", "the key of label \"\"" },

@@ -41,14 +41,18 @@ struct kms_sink {
 };
 
 /*
- * Finds out early what would fail later: a folder, a missing one, a terminal that is refused.
+ * Finds out early what would fail later: a folder, a missing one, a terminal that is refused, a
+ * symbolic link that leads to no file. A link to a file is followed.
  * Errors: CLV_E_INVALID_ARGUMENT; CLV_E_ALREADY_EXISTS with `no_replace`, for a file of any size.
  */
 CLV_MUST_USE clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err);
 
-/* Would both write to one file, the second over the first? Pipes, devices and what cannot be looked
- * at are none. */
-bool kms_sink_same(const struct kms_sink *a, const struct kms_sink *b);
+/*
+ * Of one command: would one result go where the other goes? Devices may have both, and a sink
+ * without a path goes nowhere. Call it before anything is done. Errors: CLV_E_INVALID_ARGUMENT.
+ */
+CLV_MUST_USE clv_rc kms_sinks_check_apart(const struct kms_sink *a, const struct kms_sink *b,
+					  struct clv_err *err);
 
 /*
  * Writes all the bytes. A file appears whole under its name or not at all, and leaves nothing

@@ -17,6 +17,7 @@
 #include "tools/common/filter.h"
 #include "tools/common/format.h"
 #include "tools/common/opt.h"
+#include "tools/common/when.h"
 
 /* ---- looking things up */
 
@@ -288,7 +289,7 @@ static bool is_choice(const char *choices, const char *text)
 
 	for (const char *at = choices; *at != '\0'; at += len + (at[len] == '|')) {
 		len = strcspn(at, "|");
-		if (strlen(text) == len && strncmp(at, text, len) == 0)
+		if (strlen(text) == len && strncasecmp(at, text, len) == 0)
 			return true;
 	}
 	return false;
@@ -298,6 +299,10 @@ static clv_rc read_count(const struct kms_args *args, struct kms_value *value, s
 {
 	char *end;
 
+	if (value->opt->type == KMS_LIMIT && strcmp(value->text, "unlimited") == 0) {
+		value->number = INT64_MAX;
+		return CLV_OK;
+	}
 	errno = 0;
 	value->number = strtoll(value->text, &end, 10);
 	if (errno != 0 || *end != '\0' || strspn(value->text, "0123456789") == 0 ||
@@ -318,6 +323,8 @@ static clv_rc check_filter(const char *text, struct clv_err *err)
 {
 	struct kms_filter *filter;
 
+	if (text[0] == '\0') /* no filter: scripts have it in a variable */
+		return CLV_OK;
 	CLV_TRY(kms_filter_parse(text, &filter, err));
 	kms_filter_free(filter);
 	return CLV_OK;
@@ -347,7 +354,7 @@ static clv_rc read_value(const struct kms_args *args, struct kms_value *value, s
 
 	if (opt->value == NULL || opt->type == KMS_TEXT)
 		return CLV_OK;
-	if (opt->type == KMS_COUNT)
+	if (opt->type == KMS_COUNT || opt->type == KMS_LIMIT)
 		return read_count(args, value, err);
 	if (opt->type == KMS_CHOICE && !is_choice(opt->value, value->text))
 		return kms_usage(args, err, "--%s is one of %s, not `%.40s`", opt->name, opt->value,
@@ -355,11 +362,12 @@ static clv_rc read_value(const struct kms_args *args, struct kms_value *value, s
 	if (opt->type == KMS_FILE && value->text[0] == '\0')
 		return kms_usage(args, err, "--%s is empty", opt->name);
 	if (opt->type == KMS_DURATION &&
-	    (clv_duration_parse(value->text, &value->number, err) != CLV_OK || value->number == 0))
+	    (kms_duration_parse(value->text, &value->number, err) != CLV_OK || value->number == 0))
 		return kms_usage(args, err, "--%s takes a time like 200ms or 5s, not `%.40s`",
 				 opt->name, value->text);
 	if (opt->type == KMS_TIME &&
-	    (clv_time_parse(value->text, &value->number, err) != CLV_OK || value->number <= 0))
+	    (kms_time_parse(value->text, clv_time_now(), &value->number, err) != CLV_OK ||
+	     value->number <= 0))
 		return kms_usage(args, err,
 				 "--%s takes a time like 2031-01-02T03:04:05Z, not `%.40s`",
 				 opt->name, value->text);
@@ -377,11 +385,6 @@ static clv_rc check_values(struct kms_args *args, struct clv_err *err)
 			opt = kms_find_opt(args->tables->common, name, strlen(name));
 		if (opt == NULL)
 			return kms_usage(args, err, "--%s is not an option of this command", name);
-		for (size_t j = 0; j < i; j++) {
-			if (args->values[j].opt == opt && opt->value != NULL &&
-			    !(opt->flags & KMS_OPT_REPEAT))
-				return kms_usage(args, err, "--%s is given twice", name);
-		}
 		args->values[i].opt = opt;
 		CLV_TRY(read_value(args, &args->values[i], err));
 	}
@@ -482,25 +485,33 @@ const char *kms_each(const struct kms_args *args, const char *name, size_t *at)
 	return NULL;
 }
 
+/* The last one counts, as with gcloud: a script adds what the user says behind its own. */
+static const struct kms_value *last_value(const struct kms_args *args, const char *name)
+{
+	for (size_t i = args->n_values; i > 0; i--) {
+		if (strcmp(args->values[i - 1].opt->name, name) == 0)
+			return &args->values[i - 1];
+	}
+	return NULL;
+}
+
 bool kms_given(const struct kms_args *args, const char *name)
 {
-	size_t at = 0;
-
-	return kms_each(args, name, &at) != NULL;
+	return last_value(args, name) != NULL;
 }
 
 const char *kms_text(const struct kms_args *args, const char *name)
 {
-	size_t at = 0;
+	const struct kms_value *value = last_value(args, name);
 
-	return kms_each(args, name, &at);
+	if (value == NULL)
+		return NULL;
+	return value->text != NULL ? value->text : "";
 }
 
 int64_t kms_number(const struct kms_args *args, const char *name, int64_t when_not_given)
 {
-	for (size_t i = 0; i < args->n_values; i++) {
-		if (strcmp(args->values[i].opt->name, name) == 0)
-			return args->values[i].number;
-	}
-	return when_not_given;
+	const struct kms_value *value = last_value(args, name);
+
+	return value != NULL ? value->number : when_not_given;
 }

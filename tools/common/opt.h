@@ -17,12 +17,13 @@
 enum kms_type {
 	KMS_TEXT,     /* anything */
 	KMS_FILE,     /* a file name, for completion; "-" is standard input or output */
-	KMS_CHOICE,   /* one of the words in `value`, which are separated by '|' */
+	KMS_CHOICE,   /* one of the words in `value`, separated by '|', in letters of either case */
 	KMS_COUNT,    /* a decimal number >= 1 */
-	KMS_DURATION, /* "200ms", kept in ns, > 0 */
-	KMS_TIME,     /* "2031-01-02T03:04:05Z", kept in ns since 1970, > 0 */
+	KMS_LIMIT,    /* the same, or "unlimited", which is INT64_MAX */
+	KMS_DURATION, /* as kms_duration_parse() reads it, kept in ns, > 0 */
+	KMS_TIME,     /* as kms_time_parse() reads it, kept in ns since 1970, > 0 */
 	KMS_FORMAT,   /* as kms_format_parse() reads it; `value` has words for completion */
-	KMS_FILTER,   /* as kms_filter_parse() reads it */
+	KMS_FILTER,   /* as kms_filter_parse() reads it; empty: none */
 	KMS_SORT,     /* as kms_sort_check() has it */
 };
 
@@ -77,7 +78,7 @@ struct kms_tables {
 struct kms_value {
 	const struct kms_opt *opt;
 	const char *text;
-	int64_t number; /* KMS_COUNT, KMS_DURATION, KMS_TIME */
+	int64_t number; /* KMS_COUNT, KMS_LIMIT, KMS_DURATION, KMS_TIME */
 };
 
 /* What was wrong with the line, noted while reading and reported once the command is known. */
@@ -110,7 +111,8 @@ CLV_MUST_USE clv_rc kms_args_parse(const struct kms_tables *tables, int argc, ch
 				   struct kms_args *ret_args, struct clv_err *err);
 void kms_args_done(struct kms_args *args);
 
-/* The options of a parsed line: was it given, its text (NULL when not), its number. */
+/* The options of a parsed line: was it given, its text (NULL when not), its number. Of one that is
+ * given several times the last. */
 bool kms_given(const struct kms_args *args, const char *name);
 const char *kms_text(const struct kms_args *args, const char *name);
 int64_t kms_number(const struct kms_args *args, const char *name, int64_t when_not_given);

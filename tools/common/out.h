@@ -121,7 +121,8 @@ struct kms_screen {
  */
 struct kms_screen kms_screen_of_stdout(void);
 
-/* An aligned table, no wider than the screen where that is possible. */
+/* An aligned table, no wider than the screen where cutting names, at their beginning, is enough for
+ * that; nothing else is cut. */
 void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
 		     struct kms_screen screen);
 

@@ -20,6 +20,7 @@ struct target {
 	const struct kms_sink *sink;
 	char path[PATH_MAX]; /* where the name leads, symbolic links followed */
 	bool there;          /* a file, or a link that leads to none */
+	bool dangling;       /* a link that leads to none */
 	bool in_place;       /* a pipe or a device: written to as it is */
 	bool device;         /* may be a terminal */
 };
@@ -44,6 +45,17 @@ static clv_rc refuse_there(const struct target *target, struct clv_err *err)
 	if (!target->sink->no_replace || !target->there)
 		return CLV_OK;
 	return sink_fail(target->sink, EEXIST, err);
+}
+
+/* A rename would replace the link, and where it leads may be no place to make a file at. */
+static clv_rc refuse_dangling(const struct target *target, struct clv_err *err)
+{
+	if (!target->dangling)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"cannot write the %s to %.200s: it is a symbolic link that leads to no "
+			"file; remove it, or name the file",
+			target->sink->what, target->sink->path);
 }
 
 static clv_rc refuse_terminal(const struct kms_sink *sink, int fd, struct clv_err *err)
@@ -88,6 +100,8 @@ static clv_rc look(const struct kms_sink *sink, struct target *target, struct cl
 		target->device = S_ISCHR(st.st_mode);
 		if (!target->in_place && realpath(sink->path, target->path) == NULL)
 			return sink_fail(sink, errno, err);
+	} else {
+		target->dangling = target->there;
 	}
 	if (target->path[0] == '\0' &&
 	    snprintf(target->path, sizeof target->path, "%s", sink->path) >= PATH_MAX - 16)
@@ -137,27 +151,58 @@ clv_rc kms_sink_check(const struct kms_sink *sink, struct clv_err *err)
 		return refuse_stdout(sink, err);
 	CLV_TRY(look(sink, &target, err));
 	CLV_TRY(refuse_there(&target, err));
+	CLV_TRY(refuse_dangling(&target, err));
 	return target.in_place ? check_in_place(&target, err) : check_folder(&target, err);
 }
 
-/* Their names are compared, and their folders as what they are: the files may not be there yet. */
-bool kms_sink_same(const struct kms_sink *a, const struct kms_sink *b)
-{
-	struct target x, y;
-	struct clv_err unused;
-	struct stat in_x, in_y;
-	char folder[PATH_MAX];
+/* ---- two sinks of one command */
 
-	if (is_stdout(a) || is_stdout(b) || look(a, &x, &unused) != CLV_OK ||
-	    look(b, &y, &unused) != CLV_OK || x.in_place || y.in_place)
+/* 0 when there is such a file; it may be the one behind standard output. */
+static int stat_of(const struct kms_sink *sink, struct stat *ret_st)
+{
+	return is_stdout(sink) ? fstat(STDOUT_FILENO, ret_st) : stat(sink->path, ret_st);
+}
+
+static bool same_inode(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Of two paths that lead to no file yet. */
+static bool same_new_name(const char *a, const char *b)
+{
+	char folder[PATH_MAX];
+	struct stat in_a, in_b;
+
+	if (strcmp(a + folder_len(a), b + folder_len(b)) != 0)
 		return false;
-	if (strcmp(x.path + folder_len(x.path), y.path + folder_len(y.path)) != 0)
+	snprintf(folder, sizeof folder, "%.*s.", folder_len(a), a);
+	if (stat(folder, &in_a) != 0)
 		return false;
-	snprintf(folder, sizeof folder, "%.*s.", folder_len(x.path), x.path);
-	if (stat(folder, &in_x) != 0)
-		return false;
-	snprintf(folder, sizeof folder, "%.*s.", folder_len(y.path), y.path);
-	return stat(folder, &in_y) == 0 && in_x.st_dev == in_y.st_dev && in_x.st_ino == in_y.st_ino;
+	snprintf(folder, sizeof folder, "%.*s.", folder_len(b), b);
+	return stat(folder, &in_b) == 0 && same_inode(&in_a, &in_b);
+}
+
+clv_rc kms_sinks_check_apart(const struct kms_sink *a, const struct kms_sink *b,
+			     struct clv_err *err)
+{
+	struct stat st_a, st_b;
+	bool there_a, there_b;
+	bool same = false;
+
+	if (a->path == NULL || b->path == NULL)
+		return CLV_OK;
+	there_a = stat_of(a, &st_a) == 0;
+	there_b = stat_of(b, &st_b) == 0;
+	if (there_a && there_b)
+		same = same_inode(&st_a, &st_b) && !S_ISCHR(st_a.st_mode);
+	else if (!there_a && !there_b)
+		same = same_new_name(a->path, b->path);
+	if (!same)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"the %s and the %s would both go to %.200s: name two files", a->what,
+			b->what, is_stdout(b) ? "standard output" : b->path);
 }
 
 /* ---- writing */
@@ -280,6 +325,8 @@ clv_rc kms_sink_write(const struct kms_sink *sink, struct clv_bytes bytes, struc
 		return errnum != 0 ? sink_fail(sink, errnum, err) : CLV_OK;
 	}
 	CLV_TRY(look(sink, &target, err));
+	CLV_TRY(refuse_there(&target, err));
+	CLV_TRY(refuse_dangling(&target, err));
 	return target.in_place ? write_in_place(&target, bytes, err)
 			       : replace_unbroken(&target, bytes, err);
 }

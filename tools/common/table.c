@@ -8,7 +8,7 @@
 
 #define COLUMNS_MAX KMS_FORMAT_FIELDS_MAX /* of our own tables too */
 #define CELL_MAX 512  /* bytes of one cell, with the final NUL; names have 352 */
-#define WIDTH_LEAST 5 /* a column is never cut below this */
+#define WIDTH_LEAST 5 /* a name is never cut below this */
 #define GAP 2         /* blanks between columns */
 
 /* Copies what may be shown of `text`, whole characters only; returns how many they are. */
@@ -86,19 +86,43 @@ static size_t measure(const json_t *list, const struct kms_column *columns,
 	return n;
 }
 
-/* Takes from the widest column, one character at a time, until all of them fit. */
-static void squeeze(unsigned widths[COLUMNS_MAX], size_t n, unsigned width)
+static bool ends_in(const struct kms_column *column, const char *field)
+{
+	const char *dot = strrchr(column->path, '.');
+
+	return strcmp(dot != NULL ? dot + 1 : column->path, field) == 0;
+}
+
+/* How narrow a column may become. Only a full name can be cut: of all else (a state, a time, an
+ * algorithm) no part says what the whole does. */
+static unsigned least_of(const struct kms_column *column, unsigned width)
+{
+	size_t title = strlen(column->title);
+
+	if (column->last_part || !ends_in(column, "name"))
+		return width;
+	return title > WIDTH_LEAST ? (unsigned) title : WIDTH_LEAST;
+}
+
+/* Takes from the widest column that can be cut, one character at a time, until all of them fit. */
+static void squeeze(unsigned widths[COLUMNS_MAX], size_t n, const struct kms_column *columns,
+		    unsigned width)
 {
 	unsigned total = (unsigned) (n - 1) * GAP;
+	unsigned least[COLUMNS_MAX];
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		least[i] = least_of(&columns[i], widths[i]);
 		total += widths[i];
+	}
 	while (width != 0 && total > width) {
-		size_t widest = 0;
+		size_t widest = n;
 
-		for (size_t i = 1; i < n; i++)
-			widest = widths[i] > widths[widest] ? i : widest;
-		if (widths[widest] <= WIDTH_LEAST)
+		for (size_t i = 0; i < n; i++) {
+			if (widths[i] > least[i] && (widest == n || widths[i] > widths[widest]))
+				widest = i;
+		}
+		if (widest == n)
 			return;
 		widths[widest]--;
 		total--;
@@ -138,18 +162,11 @@ static const struct {
 	{ "IMPORT_FAILED", "31" }, { "GENERATION_FAILED", "31" },
 };
 
-static bool is_state(const struct kms_column *column)
-{
-	const char *dot = strrchr(column->path, '.');
-
-	return strcmp(dot != NULL ? dot + 1 : column->path, "state") == 0;
-}
-
 /* NULL: none. */
 static const char *colour_of(const struct sheet *sheet, const struct kms_column *column,
 			     const char *cell)
 {
-	if (!sheet->colours || !is_state(column))
+	if (!sheet->colours || !ends_in(column, "state"))
 		return NULL;
 	for (size_t i = 0; i < KMS_ARRAY_LEN(colours); i++) {
 		if (strcmp(colours[i].state, cell) == 0)
@@ -186,11 +203,6 @@ static void print_titles(struct sheet *sheet, const struct kms_column *columns)
 	for (size_t c = 0; c < sheet->n; c++) {
 		unsigned len = show_into(cell, columns[c].title);
 
-		/* Of a title the beginning is what is known. */
-		if (len > sheet->widths[c]) {
-			len = sheet->widths[c];
-			cell[len] = '\0';
-		}
 		print_cell(sheet, c, cell, len, NULL);
 	}
 	end_line(sheet);
@@ -205,7 +217,7 @@ void kms_print_table(FILE *to, const json_t *list, const struct kms_column *colu
 	if (json_array_size(list) == 0)
 		return;
 	sheet.n = measure(list, columns, sheet.widths);
-	squeeze(sheet.widths, sheet.n, screen.width);
+	squeeze(sheet.widths, sheet.n, columns, screen.width);
 	print_titles(&sheet, columns);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		for (size_t c = 0; c < sheet.n; c++) {

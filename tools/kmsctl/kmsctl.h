@@ -88,7 +88,7 @@ KMSCTL_NOUNS(KMSCTL_DECLARE)
 	}
 #define OPT_LIMIT                                                                                  \
 	{                                                                                          \
-		"limit", 0, "N", KMS_COUNT, 0, "list at most N"                                    \
+		"limit", 0, "N", KMS_LIMIT, 0, "list at most N"                                    \
 	}
 /* What every list has; kms_list() does them. */
 #define OPT_LIST                                                                                   \

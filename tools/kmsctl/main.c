@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -114,8 +115,8 @@ static struct kms_format format_of(const struct kms_args *args)
 static bool is_past_warnings(const char *verbosity)
 {
 	return verbosity != NULL &&
-	       (strcmp(verbosity, "error") == 0 || strcmp(verbosity, "critical") == 0 ||
-		strcmp(verbosity, "none") == 0);
+	       (strcasecmp(verbosity, "error") == 0 || strcasecmp(verbosity, "critical") == 0 ||
+		strcasecmp(verbosity, "none") == 0);
 }
 
 static clv_rc run(int argc, char **argv, struct kms_args *args, struct kms_out *out,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kmsctl asymmetric-sign and asymmetric-decrypt: what the private half of a key pair does. */
 #include <string.h>
+#include <strings.h>
 
 #include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
@@ -14,7 +15,7 @@ static enum clv_hash hash_of(const char *word)
 	static const enum clv_hash hashes[] = { CLV_HASH_SHA256, CLV_HASH_SHA384, CLV_HASH_SHA512 };
 
 	for (size_t i = 0; i < KMS_ARRAY_LEN(hashes); i++) {
-		if (strcmp(word, clv_hash_name(hashes[i])) == 0)
+		if (strcasecmp(word, clv_hash_name(hashes[i])) == 0)
 			return hashes[i];
 	}
 	return CLV_HASH_NONE;

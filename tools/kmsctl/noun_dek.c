@@ -70,11 +70,10 @@ static clv_rc check_outputs(const struct kms_args *args, const struct kms_sink *
 {
 	if (is_std(wrapped->path) && is_std(plaintext->path))
 		return kms_usage(args, err, "only one output can be standard output");
+	CLV_TRY(kms_sinks_check_apart(wrapped, plaintext, err));
 	CLV_TRY(kms_sink_check(wrapped, err));
 	if (plaintext->path == NULL)
 		return CLV_OK;
-	if (kms_sink_same(wrapped, plaintext))
-		return kms_usage(args, err, "the DEK would take the place of the wrapped DEK");
 	return kms_sink_check(plaintext, err);
 }
 

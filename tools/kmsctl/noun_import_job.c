@@ -2,6 +2,7 @@
 /* kmsctl import-jobs: keys of the token, for whose public halves others wrap what they bring. What
  * is brought becomes a version: kmsctl keys versions import. */
 #include <string.h>
+#include <strings.h>
 
 #include "tools/kmsctl/kmsctl.h"
 
@@ -39,8 +40,8 @@ static clv_rc import_job_create(struct kms_run *run, struct clv_err *err)
 {
 	const char *level = kms_text(run->args, "protection-level");
 	struct clv_import_job_options options = {
-		.protection =
-			strcmp(level, "hsm") == 0 ? CLV_PROTECTION_HSM : CLV_PROTECTION_SOFTWARE,
+		.protection = strcasecmp(level, "hsm") == 0 ? CLV_PROTECTION_HSM
+							    : CLV_PROTECTION_SOFTWARE,
 	};
 	struct clv_import_job job;
 

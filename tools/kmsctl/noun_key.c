@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kmsctl keys: keys, each a row of versions. What is done to versions is in noun_version.c. */
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tools/kmsctl/kmsctl.h"
 
@@ -36,9 +38,29 @@ static int number_of(const struct kms_args *args, const char *opt, const struct 
 {
 	const char *text = kms_text(args, opt);
 
-	while (words->word != NULL && (text == NULL || strcmp(text, words->word) != 0))
+	while (words->word != NULL && (text == NULL || strcasecmp(text, words->word) != 0))
 		words++;
 	return words->number;
+}
+
+/* All that an option was given, as one list; as gcloud has it. NULL: it was not given. */
+static clv_rc join_given(const struct kms_args *args, const char *opt, char buf[CLV_LABELS_MAX],
+			 const char **ret_text, struct clv_err *err)
+{
+	const char *text;
+	size_t at = 0, used = 0;
+
+	*ret_text = kms_text(args, opt);
+	while ((text = kms_each(args, opt, &at)) != NULL) {
+		bool comma = used > 0 && buf[used - 1] != ',';
+
+		used += (size_t) snprintf(buf + used, CLV_LABELS_MAX - used, "%s%s",
+					  comma ? "," : "", text);
+		if (used >= CLV_LABELS_MAX)
+			return kms_usage(args, err, "--%s is longer than all labels of a key", opt);
+		*ret_text = buf;
+	}
+	return CLV_OK;
 }
 
 static clv_rc key_create(struct kms_run *run, struct clv_err *err)
@@ -52,13 +74,14 @@ static clv_rc key_create(struct kms_run *run, struct clv_err *err)
 		.destroy_delay = kms_number(args, "destroy-scheduled-duration", 0),
 		.rotation_period = kms_number(args, "rotation-period", 0),
 		.next_rotation_time = kms_number(args, "next-rotation-time", 0),
-		.labels = kms_text(args, "labels"),
 		.import_only = kms_given(args, "import-only"),
 		.skip_initial_version = kms_given(args, "skip-initial-version-creation"),
 	};
 	const char *algorithm = kms_text(args, "default-algorithm");
+	char labels[CLV_LABELS_MAX];
 	struct clv_key key;
 
+	CLV_TRY(join_given(args, "labels", labels, &options.labels, err));
 	if (algorithm != NULL)
 		CLV_TRY(kms_read_algorithm(args, algorithm, &options.algorithm, err));
 	CLV_TRY(clv_key_create(run->ctx, NULL, run->full, &options, &key, err));
@@ -186,6 +209,31 @@ static clv_rc change(struct kms_run *run, const struct clv_key_changes *changes,
 	return kms_out_made(run->out, kms_record_key(&key), err);
 }
 
+/* Before anything is changed, so that mostly nothing is half done. */
+static clv_rc check_new_primary(struct kms_run *run, struct clv_err *err)
+{
+	struct clv_name name = run->name;
+	char full[CLV_NAME_MAX];
+	struct clv_version version;
+	struct clv_key key;
+
+	CLV_TRY(clv_key_get(run->ctx, NULL, clv_name_format(&name, CLV_NAME_KEY, full), &key, err));
+	if (key.purpose != CLV_PURPOSE_ENCRYPT_DECRYPT)
+		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+				"%s has purpose %s: only keys of purpose ENCRYPT_DECRYPT have a "
+				"primary version; nothing was changed",
+				key.name, clv_purpose_name(key.purpose));
+	name.kind = CLV_NAME_VERSION;
+	name.version = (uint64_t) kms_number(run->args, "primary-version", 0);
+	clv_name_format(&name, CLV_NAME_VERSION, full);
+	CLV_TRY(clv_version_get(run->ctx, NULL, full, &version, err));
+	if (version.state == CLV_STATE_ENABLED)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+			"%s is not enabled, current state is: %s; nothing was changed", full,
+			clv_state_name(version.state));
+}
+
 /* What else was to be changed is changed by now, and the caller has to know. */
 static clv_rc change_primary(struct kms_run *run, bool changed, struct clv_err *err)
 {
@@ -205,6 +253,7 @@ static clv_rc key_update(struct kms_run *run, struct clv_err *err)
 {
 	const struct kms_args *args = run->args;
 	struct clv_key_changes changes = schedule_of(args);
+	char update[CLV_LABELS_MAX], remove[CLV_LABELS_MAX];
 	bool changed;
 
 	CLV_TRY(check_update(args, err));
@@ -217,9 +266,11 @@ static clv_rc key_update(struct kms_run *run, struct clv_err *err)
 		changes.fields |= CLV_KEY_ROTATION_PERIOD | CLV_KEY_NEXT_ROTATION_TIME;
 	if (kms_given(args, "clear-labels"))
 		changes.fields |= CLV_KEY_LABELS;
-	changes.update_labels = kms_text(args, "update-labels");
-	changes.remove_labels = kms_text(args, "remove-labels");
+	CLV_TRY(join_given(args, "update-labels", update, &changes.update_labels, err));
+	CLV_TRY(join_given(args, "remove-labels", remove, &changes.remove_labels, err));
 	changed = has_changes(&changes);
+	if (changed && kms_given(args, "primary-version"))
+		CLV_TRY(check_new_primary(run, err));
 	if (changed)
 		CLV_TRY(change(run, &changes, err));
 	return kms_given(args, "primary-version") ? change_primary(run, changed, err) : CLV_OK;

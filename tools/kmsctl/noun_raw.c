@@ -87,13 +87,23 @@ static clv_rc check_iv_output(const struct kms_args *args, const struct kms_sink
 	if (kms_given(args, IV_OPTION))
 		return kms_usage(args, err, "--%s is for one that is made, not for a given one",
 				 IV_OUTPUT);
-	if (kms_is_std(path) && kms_is_std(kms_text(args, "ciphertext-file")))
+	if (kms_is_std(path) && kms_is_std(ciphertext->path))
 		return kms_usage(args, err, "only one result can go to standard output");
-	if (kms_sink_same(&sink, ciphertext))
-		return kms_usage(
-			args, err,
-			"the ciphertext would take the place of the initialization vector");
+	CLV_TRY(kms_sinks_check_apart(ciphertext, &sink, err));
 	return kms_sink_check(&sink, err);
+}
+
+/* No bytes would mean to the library that none is given: it would make one, and nobody would have
+ * it. */
+static clv_rc check_given_iv(const struct kms_args *args, const struct raw *raw,
+			     struct clv_err *err)
+{
+	if (!kms_given(args, IV_OPTION) || raw->iv.len > 0)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"the initialization vector in %.200s has 0 bytes: it must have %d, and "
+			"GCM takes none",
+			kms_text(args, IV_OPTION), CLV_RAW_IV_MAX);
 }
 
 static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
@@ -112,6 +122,7 @@ static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(kms_sink_check(&sink, err));
 	CLV_TRY(check_iv_output(args, &sink, err));
 	CLV_TRY(read_beside(args, &raw, err));
+	CLV_TRY(check_given_iv(args, &raw, err));
 	CLV_TRY(kms_read_secret_file(kms_text(args, "plaintext-file"), "plaintext",
 				     CLV_PLAINTEXT_MAX, &plaintext, err));
 	raw.in.text = kms_input(args, kms_secret_view(plaintext));

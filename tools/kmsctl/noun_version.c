@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tools/common/file.h"
 #include "tools/kmsctl/kmsctl.h"
@@ -69,6 +70,20 @@ static clv_rc version_describe(struct kms_run *run, struct clv_err *err)
 
 /* ---- the next one */
 
+/* Before anything is made, which would stay. */
+static clv_rc check_has_primary(struct kms_run *run, struct clv_err *err)
+{
+	struct clv_key key;
+
+	CLV_TRY(clv_key_get(run->ctx, NULL, run->full, &key, err));
+	if (key.purpose == CLV_PURPOSE_ENCRYPT_DECRYPT)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+			"%s has purpose %s: only keys of purpose ENCRYPT_DECRYPT have a primary "
+			"version; no version was created",
+			key.name, clv_purpose_name(key.purpose));
+}
+
 /* The version is there even if this fails, and the caller has to know. */
 static clv_rc make_primary(struct kms_run *run, uint64_t number, struct clv_err *err)
 {
@@ -87,6 +102,8 @@ static clv_rc version_create(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_version version;
 
+	if (kms_given(run->args, "primary"))
+		CLV_TRY(check_has_primary(run, err));
 	CLV_TRY(clv_version_create(run->ctx, NULL, run->full, &version, err));
 	kms_out_note(run->out, "Created version [%" PRIu64 "] of key [%s].", version.number,
 		     run->name.key);
@@ -138,7 +155,7 @@ static clv_rc version_enable(struct kms_run *run, struct clv_err *err)
 /* Another of gcloud's spellings for the two. */
 static clv_rc version_update(struct kms_run *run, struct clv_err *err)
 {
-	if (strcmp(kms_text(run->args, "state"), "enabled") == 0)
+	if (strcasecmp(kms_text(run->args, "state"), "enabled") == 0)
 		return version_enable(run, err);
 	return version_disable(run, err);
 }
@@ -175,7 +192,7 @@ static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
 static clv_rc get_public_key(struct kms_run *run, struct clv_err *err)
 {
 	const char *word = kms_text(run->args, "public-key-format");
-	bool der = word != NULL && strcmp(word, "der") == 0;
+	bool der = word != NULL && strcasecmp(word, "der") == 0;
 	const char *path = kms_text(run->args, "output-file");
 	struct kms_sink sink = { .path = path != NULL ? path : "-",
 				 .what = "public key",

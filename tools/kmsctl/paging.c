@@ -254,7 +254,7 @@ clv_rc kms_list(struct kms_run *run, const struct kms_pager *pager,
 
 	if (kms_given(run->args, "uri") && run->out->format.fields != NULL)
 		return kms_usage(run->args, err, "--uri prints names: no --format with fields");
-	if (expression != NULL)
+	if (expression != NULL && expression[0] != '\0')
 		CLV_TRY(kms_filter_parse(expression, &filter, err));
 	listing.filter = filter;
 	rc = list(&listing, err);
