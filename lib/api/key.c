@@ -261,6 +261,10 @@ static clv_rc change_labels(const struct clv_key_changes *changes, struct clv_ke
 {
 	if (changes->fields & CLV_KEY_LABELS)
 		CLV_TRY(model_labels_parse(changes->labels, key->labels, err));
+	/* Also before the others come: together they may be too many, though what results is not.
+	 */
+	if (changes->update_labels != NULL && changes->remove_labels != NULL)
+		CLV_TRY(model_labels_remove(key->labels, changes->remove_labels, key->labels, err));
 	if (changes->update_labels != NULL)
 		CLV_TRY(model_labels_update(key->labels, changes->update_labels, key->labels, err));
 	if (changes->remove_labels != NULL)
