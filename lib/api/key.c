@@ -82,6 +82,25 @@ struct new_key {
 	bool with_version;
 };
 
+/* A key for imports alone that no import could bring would use its name up for nothing. */
+static clv_rc check_importable(struct api_worker *worker, const struct clv_name *name,
+			       struct clv_key *key, struct clv_err *err)
+{
+	struct store_ring ring;
+	struct hsm *hsm;
+
+	if (!key->import_only)
+		return CLV_OK;
+	if (key->residency == CLV_RESIDENCY_TOKEN)
+		return clv_fail(err, CLV_E_UNIMPLEMENTED,
+				"keys of residency TOKEN cannot be imported: what the token "
+				"unwraps is kept wrapped in the catalogue; use residency WRAPPED");
+	CLV_TRY(store_ring_get(worker->store, name, &ring, err));
+	CLV_TRY(api_token_get(worker, name->location, &hsm, err));
+	key->residency = CLV_RESIDENCY_WRAPPED;
+	return hsm_algorithm_check(hsm, key->algorithm, CLV_RESIDENCY_WRAPPED, err);
+}
+
 static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 			     const struct clv_name *name, const struct new_key *new,
 			     struct clv_key *ret_key, struct clv_err *err)
@@ -100,6 +119,7 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 	if (rc != CLV_E_NOT_FOUND)
 		return rc;
 	key = (struct store_key){ .pub = new->pub };
+	CLV_TRY(check_importable(worker, name, &key.pub, err));
 	CLV_TRY(api_residency_choose(worker, name, &key.pub, err));
 	if (new->with_version) {
 		rc = make_and_add(worker, grant, name, &key, &intent, err);
@@ -261,6 +281,10 @@ static clv_rc change_labels(const struct clv_key_changes *changes, struct clv_ke
 {
 	if (changes->fields & CLV_KEY_LABELS)
 		CLV_TRY(model_labels_parse(changes->labels, key->labels, err));
+	/* Also before the others come: together they may be too many, though what results is not.
+	 */
+	if (changes->update_labels != NULL && changes->remove_labels != NULL)
+		CLV_TRY(model_labels_remove(key->labels, changes->remove_labels, key->labels, err));
 	if (changes->update_labels != NULL)
 		CLV_TRY(model_labels_update(key->labels, changes->update_labels, key->labels, err));
 	if (changes->remove_labels != NULL)

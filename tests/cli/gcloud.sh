@@ -214,6 +214,29 @@ fails 5 409 ALREADY_EXISTS gcloud kms keyrings create str-pl-global-kr --locatio
 fails 9 400 FAILED_PRECONDITION gcloud kms keys versions restore 2 --location=europe-west2 \
 	--keyring=str-pl-london-kr --key=str-pl-london-key01
 
+# ---- what is not here
+
+# absent WORD gcloud kms ARGUMENT...
+absent()
+{
+	word=$1
+	shift
+	"$@"
+	is "$word is not offered, and that is said" "$rc $(cat out err)" \
+		"13 $(grep -o '^ERROR: ([a-z.-]*) ' err)UNIMPLEMENTED: $word is not offered here"
+}
+absent get-certificate-chain gcloud kms keys versions get-certificate-chain 1 --key=$K
+absent --attestation-file gcloud kms keys versions describe 1 --key=$K --attestation-file=a
+absent --allowed-access-reasons gcloud kms keys create k --keyring=$R --allowed-access-reasons=x,y
+absent --crypto-key-backend gcloud kms keys create k --keyring=$R --crypto-key-backend x
+absent --external-key-uri gcloud kms keys versions create --key=$K --external-key-uri=u
+absent --ekm-connection-key-path gcloud kms keys versions create --key=$K --ekm-connection-key-path=p
+absent get-iam-policy gcloud kms keys get-iam-policy $K
+absent add-iam-policy-binding gcloud kms keyrings add-iam-policy-binding $R --member=m --role=r
+absent ekm-connections gcloud kms ekm-connections list --location=global
+absent key-handles gcloud kms key-handles list --location=global
+absent autokey-config gcloud kms autokey-config describe --folder=1
+
 # ---- no questions
 
 if command -v script >/dev/null; then

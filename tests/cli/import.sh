@@ -54,6 +54,18 @@ new_key() # ID PURPOSE ALGORITHM
 gives 0 'a home' init --softhsm --location global
 gives 0 'a key ring' keyrings create r --location global
 
+# ---- keys that no import could bring
+
+gives 13 'a kind that the token cannot wrap' keys create never --keyring "$ring" --import-only \
+	--skip-initial-version-creation --purpose asymmetric-signing --default-algorithm ec-sign-ed25519
+says 'is refused, and says which' 'UNIMPLEMENTED: .*EC_SIGN_ED25519'
+gives 13 'a key that is to be a token object' keys create never --keyring "$ring" --import-only \
+	--skip-initial-version-creation --residency token
+says 'is refused, and says why' 'keys of residency TOKEN cannot be imported'
+gives 4 'the name is not used up' keys describe never --location global --keyring r
+gives 0 'as can be seen' keys create never --keyring "$ring" --import-only \
+	--skip-initial-version-creation --residency wrapped
+
 # ---- import jobs
 
 gives 0 'an import job' import-jobs create j --location global --keyring r \

@@ -94,6 +94,17 @@ ok 'CTR: the vector is the counter of the first block' cmp second again
 	run "$kmsctl" raw-decrypt $(version aes-128-ctr) --ciphertext-file cipher \
 		--initialization-vector-file "$made" --plaintext-file -
 	ok 'and is the right one' cmp out letter
+	run "$kmsctl" raw-encrypt $(version aes-128-ctr) --plaintext-file letter --ciphertext-file cipher --quiet
+	made=$(sed -n 's/^WARNING: wrote the initialization vector to \[\(.*\)\]$/\1/p' err)
+	is 'a name that nobody chose is told with --quiet too' "$rc $(wc -c <"$made")" '0 16'
+	run "$kmsctl" raw-encrypt $(version aes-128-ctr) --plaintext-file letter --ciphertext-file cipher --format json
+	made=$(perl -MJSON::PP -0777 -ne 'print decode_json($_)->{initializationVectorFile}' out)
+	is 'in JSON it is in the result' "$rc $(wc -c <"$made") $(wc -c <err)" '0 16 0'
+	run "$kmsctl" raw-decrypt $(version aes-128-ctr) --ciphertext-file cipher \
+		--initialization-vector-file "$made" --plaintext-file -
+	ok 'and is the right one' cmp out letter
+	run "$kmsctl" raw-encrypt $(version aes-128-ctr) --plaintext-file letter --ciphertext-file - --format json
+	like 'beside a ciphertext on standard output a warning says it' "$(cat err)" 'inialization_vector_[0-9a-f]{8}\]'
 	gives 2 'GCM takes no initialization vector' raw-encrypt $(version aes-128-gcm) \
 		--plaintext-file letter --ciphertext-file none --initialization-vector-file iv16
 	says 'and says why' 'AES_128_GCM takes no initialization vector'

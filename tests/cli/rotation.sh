@@ -104,6 +104,15 @@ printf 'Dear customer\n' >letter
 	refused 'is given twice' --labels=a=1,a=2
 	gives 4 'nothing was made of it' keys describe wrong $place
 
+	# ---- labels at their limit
+	many=$(seq -s , -f 'l%g=1' 64)
+	gives 0 '64 labels' keys create full $place --labels "$many"
+	gives 2 'one more' keys update full $place --update-labels extra=1
+	gives 0 'one for another' keys update full $place --update-labels extra=1 --remove-labels l1
+	key_is 'are 64 again' full 'keys %{$_->{labels}} == 64 && $_->{labels}{extra} && !$_->{labels}{l1}'
+	gives 0 'one that is added and taken away' keys update full $place --update-labels extra=2 --remove-labels extra
+	key_is 'is not there' full 'keys %{$_->{labels}} == 63 && !$_->{labels}{extra}'
+
 	# ---- as gcloud lets it be written
 	gives 0 'durations and times of gcloud' keys create gspelt $place --labels=a=1, --labels b=2 \
 		--rotation-period 2592000 --next-rotation-time +p1d --destroy-scheduled-duration P30D

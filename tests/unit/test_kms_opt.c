@@ -97,6 +97,8 @@ static void nouns_have_the_spellings_of_gcloud_and_ours(void **state)
 	} rows[] = {
 		{ "kmsctl keys versions disable 1", "keys versions", "disable" },
 		{ "kmsctl key versions disable 1", "keys versions", "disable" },
+		{ "kmsctl keys version disable 1", "keys versions", "disable" },
+		{ "kmsctl key version disable 1", "keys versions", "disable" },
 		{ "kmsctl versions disable 1", "keys versions", "disable" },
 		{ "kmsctl version disable 1", "keys versions", "disable" },
 		{ "kmsctl keyring create r", "keyrings", "create" },

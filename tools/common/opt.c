@@ -205,12 +205,26 @@ static void consider_opts(const struct kms_opt *opts, const char *word, const ch
 		consider(opts->name, word, nearest, best);
 }
 
+/* CLV_OK: nothing is known of it. */
+static clv_rc refuse_not_offered(const struct kms_args *args, const char *word, struct clv_err *err)
+{
+	const char *const *names = args->tables->not_offered;
+	size_t len = word[0] == '-' ? strcspn(word, "=") : strlen(word);
+
+	for (; *names != NULL; names++) {
+		if (strlen(*names) == len && strncmp(*names, word, len) == 0)
+			return clv_fail(err, CLV_E_UNIMPLEMENTED, "%s is not offered here", *names);
+	}
+	return CLV_OK;
+}
+
 static clv_rc unknown_option(const struct kms_args *args, const char *word, struct clv_err *err)
 {
 	const char *nearest = NULL;
 	unsigned best = UINT32_MAX;
 	char name[40];
 
+	CLV_TRY(refuse_not_offered(args, word, err));
 	snprintf(name, sizeof name, "%.*s", (int) strcspn(word, "="), word);
 	if (args->verb != NULL)
 		consider_opts(args->verb->opts, name + strspn(name, "-"), &nearest, &best);
@@ -226,6 +240,8 @@ static clv_rc unknown_verb(const struct kms_args *args, const char *word, struct
 	unsigned best = UINT32_MAX;
 	char list[160] = "";
 
+	if (word != NULL)
+		CLV_TRY(refuse_not_offered(args, word, err));
 	for (const struct kms_verb *verb = args->noun->verbs; verb->run != NULL; verb++) {
 		size_t used = strlen(list);
 
@@ -248,6 +264,7 @@ static clv_rc unknown_noun(const struct kms_args *args, struct clv_err *err)
 
 	if (args->n_words == 0)
 		return kms_usage(args, err, "no command given");
+	CLV_TRY(refuse_not_offered(args, args->words[0], err));
 	for (size_t i = 0; args->tables->nouns[i] != NULL; i++)
 		consider(args->tables->nouns[i]->name, args->words[0], &nearest, &best);
 	if (nearest != NULL)

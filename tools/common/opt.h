@@ -72,6 +72,9 @@ struct kms_tables {
 	const char *program;
 	const struct kms_noun *const *nouns; /* ended by NULL */
 	const struct kms_opt *common;        /* options of every command */
+	/* Words of other programs that do the same: options ("--x") and commands that we know of
+	 * and do not have, ended by NULL. */
+	const char *const *not_offered;
 };
 
 /* An option as given. Texts are borrowed from argv. */
@@ -105,7 +108,7 @@ struct kms_args {
 /*
  * Reads a line; argv[0] is skipped. *ret_args is to be ended also on failure, and says then as
  * much as could be understood (which command, --format). With --help only the command is checked.
- * Errors: CLV_E_INVALID_ARGUMENT, with where help is to be found.
+ * Errors: CLV_E_INVALID_ARGUMENT, with where help is to be found; CLV_E_UNIMPLEMENTED.
  */
 CLV_MUST_USE clv_rc kms_args_parse(const struct kms_tables *tables, int argc, char *const *argv,
 				   struct kms_args *ret_args, struct clv_err *err);

@@ -54,12 +54,25 @@ static clv_rc invent_name(char name[IV_NAME_MAX], struct clv_err *err)
 	return CLV_OK;
 }
 
-/* The token made the IV, and nothing can be decrypted without it: it is written first. */
-static clv_rc write_iv(struct kms_run *run, const struct clv_raw_iv *iv, struct clv_err *err)
+/* Nothing can be decrypted without it, so that somebody has to know where it is: a name that the
+ * user did not choose is told with --quiet too. */
+static void tell_iv(struct kms_run *run, const char *path, bool invented)
+{
+	if (run->out->json)
+		return; /* it is in the result */
+	if (invented && run->out->quiet)
+		kms_out_warn(run->out, "wrote the initialization vector to [%s]", path);
+	else
+		kms_out_note(run->out, "Wrote the initialization vector to [%s].", path);
+}
+
+/* The token made the IV: it is written first. `name` is where a name for it can be put; *ret_path
+ * is the one that it has. */
+static clv_rc write_iv(struct kms_run *run, const struct clv_raw_iv *iv, char name[IV_NAME_MAX],
+		       const char **ret_path, struct clv_err *err)
 {
 	const struct clv_bytes bytes = { iv->bytes, iv->len };
 	const char *path = kms_text(run->args, IV_OUTPUT);
-	char name[IV_NAME_MAX];
 	struct kms_sink sink = { .path = path,
 				 .what = "initialization vector",
 				 .mode = 0666 & ~run->umask,
@@ -72,8 +85,27 @@ static clv_rc write_iv(struct kms_run *run, const struct clv_raw_iv *iv, struct 
 		sink.no_replace = true; /* nobody meant the one that has this name by chance */
 	}
 	CLV_TRY(kms_sink_write(&sink, bytes, err));
-	kms_out_note(run->out, "Wrote the initialization vector to [%s].", sink.path);
+	tell_iv(run, sink.path, path == NULL);
+	*ret_path = sink.path;
 	return CLV_OK;
+}
+
+/* In JSON mode: which version did it, and where the vector is that was made. Where standard output
+ * has the ciphertext, only a warning can say that. */
+static clv_rc tell_encrypted(struct kms_run *run, const char *path, const struct clv_used *used,
+			     const char *iv_path, struct clv_err *err)
+{
+	json_t *rec;
+
+	if (kms_is_std(path)) {
+		if (run->out->json && iv_path != NULL && !kms_given(run->args, IV_OUTPUT))
+			kms_out_warn(run->out, "wrote the initialization vector to [%s]", iv_path);
+		return CLV_OK;
+	}
+	rec = kms_record_used(used);
+	if (iv_path != NULL)
+		kms_put_text(&rec, "initializationVectorFile", iv_path);
+	return kms_out_made(run->out, rec, err);
 }
 
 static clv_rc check_iv_output(const struct kms_args *args, const struct kms_sink *ciphertext,
@@ -116,6 +148,8 @@ static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 	KMS_AUTO(clv_secret_free) struct clv_secret *plaintext = NULL;
 	KMS_AUTO_DONE(clv_buf_done) struct clv_buf out = { 0 };
 	KMS_AUTO_DONE(raw_done) struct raw raw = { 0 };
+	char iv_name[IV_NAME_MAX];
+	const char *iv_path = NULL;
 	struct clv_raw_iv iv;
 
 	CLV_TRY(kms_check_stdin(args, encrypt_inputs, err));
@@ -129,9 +163,9 @@ static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(clv_raw_encrypt(run->ctx, NULL, run->full, &raw.in, &out, &iv, &raw.used, err));
 	CLV_TRY(kms_check_output(args, clv_buf_view(&out), raw.used.crc32c, err));
 	if (!kms_given(args, IV_OPTION))
-		CLV_TRY(write_iv(run, &iv, err));
+		CLV_TRY(write_iv(run, &iv, iv_name, &iv_path, err));
 	CLV_TRY(kms_sink_write(&sink, clv_buf_view(&out), err));
-	return kms_tell_used(run, sink.path, &raw.used, err);
+	return tell_encrypted(run, sink.path, &raw.used, iv_path, err);
 }
 
 /* ---- raw-decrypt */

@@ -301,7 +301,8 @@ static const struct kms_verb version_verbs[] = {
 	{ 0 },
 };
 
-static const char *const version_aliases[] = { "key versions", "versions", "version", NULL };
+static const char *const version_aliases[] = { "keys version", "key versions", "key version",
+					       "versions",     "version",      NULL };
 
 const struct kms_noun kms_noun_version = { "keys versions", version_aliases,
 					   "versions of a key, and their switch", version_verbs };

@@ -21,4 +21,23 @@ static const struct kms_opt common[] = {
 	OPT_END,
 };
 
-const struct kms_tables kmsctl_tables = { "kmsctl", nouns, common };
+/* Of gcloud: certificates of Google's HSMs, its users and their rights, keys held elsewhere. */
+static const char *const not_offered[] = {
+	"--allowed-access-reasons",
+	"--attestation-file",
+	"--crypto-key-backend",
+	"--ekm-connection-key-path",
+	"--external-key-uri",
+	"add-iam-policy-binding",
+	"autokey-config",
+	"ekm-config",
+	"ekm-connections",
+	"get-certificate-chain",
+	"get-iam-policy",
+	"key-handles",
+	"remove-iam-policy-binding",
+	"set-iam-policy",
+	NULL,
+};
+
+const struct kms_tables kmsctl_tables = { "kmsctl", nouns, common, not_offered };
