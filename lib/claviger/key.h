@@ -196,8 +196,9 @@ struct clv_key_options {
 	int64_t next_rotation_time; /* ns since 1970, in the future; 0: none. Both are for keys of
 				       purpose ENCRYPT_DECRYPT that are not import-only */
 	const char *labels;         /* "key=value,key=value" in any order; NULL: none. Borrowed */
-	bool import_only;           /* versions are imported, never generated; needs the next one */
-	bool skip_initial_version;  /* the key has no version, and so no primary, at first */
+	bool import_only; /* versions are imported, never generated, so residency is WRAPPED;
+			     needs the next one */
+	bool skip_initial_version; /* the key has no version, and so no primary, at first */
 };
 
 #define CLV_DESTROY_DELAY_MIN (24 * 3600 * CLV_NS_PER_S)
