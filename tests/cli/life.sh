@@ -144,10 +144,12 @@ gives 0 'a key with 30 days' keys create d --location global --keyring r --forma
 is_json 'which is what is not asked for' '$_->{destroyScheduledDuration} eq "2592000s"'
 gives 0 'two days' keys create d2 --location global --keyring r --destroy-scheduled-duration 2d --format json
 is_json 'are 172800 seconds' '$_->{destroyScheduledDuration} eq "172800s"'
-for delay in 23h 121d 86399s; do
+for delay in 23h 121d 86399s 86399 1x; do
 	gives 2 "not $delay" keys create d3 --location global --keyring r --destroy-scheduled-duration $delay
 done
-gives 2 'nor a number alone' keys create d3 --location global --keyring r --destroy-scheduled-duration 86400
+gives 0 'a number alone is seconds' keys create d3 --location global --keyring r \
+	--destroy-scheduled-duration 86400 --format json
+is_json 'as in gcloud' '$_->{destroyScheduledDuration} eq "86400s"'
 gives 2 'a primary needs a number' keys set-primary-version d --location global --keyring r
 gives 2 'a version from 1' keys update d --primary-version 0 --location global --keyring r
 gives 4 'a version of no key' keys versions create --location global --keyring r --key nothing

@@ -35,13 +35,15 @@ static void check_labels(const char *text)
 {
 	char labels[CLV_LABELS_MAX], again[CLV_LABELS_MAX], keys[CLV_LABELS_MAX];
 	struct clv_err err;
-	size_t n;
+	size_t n = strlen(text);
 
 	if (model_labels_parse(text, labels, &err) != CLV_OK) {
 		check_text(&err);
 		return;
 	}
-	FUZZ_CHECK(strlen(labels) == strlen(text));
+	if (n > 0 && text[n - 1] == ',') /* one comma too many is forgiven */
+		n--;
+	FUZZ_CHECK(strlen(labels) == n);
 	FUZZ_CHECK(model_labels_parse(labels, again, &err) == CLV_OK);
 	FUZZ_CHECK(strcmp(labels, again) == 0);
 	FUZZ_CHECK(model_labels_update(labels, text, again, &err) == CLV_OK);
