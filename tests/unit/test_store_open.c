@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making, opening and upgrading a catalogue, and what becomes of a file that is not right. */
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -12,6 +14,15 @@
 #include <unistd.h>
 
 #include "tests/unit/store_world.h"
+
+/* How many bytes from one flipped byte to the next, in the header and behind it. */
+#ifdef CLV_SANITIZED /* each is an opening, which takes that much longer */
+#define HEADER_STEP 4
+#define STEP 389
+#else
+#define HEADER_STEP 1
+#define STEP 97
+#endif
 
 static const struct store_home a_home = { .project = "demo", .owner = "user:ada" };
 
@@ -331,13 +342,13 @@ static void missing_table_is_data_loss(void **state)
 static void flipped_byte_never_does_worse_than_refuse(void **state)
 {
 	struct world *w = *state;
-	unsigned n_refused = 0;
+	unsigned n_refused = 0, n_tried = 0;
 	char path[128];
 	size_t len;
 	uint8_t *bytes = fixture(&len);
 
 	path_in(w, "flipped", path);
-	for (size_t at = 0; at < len; at += at < 600 ? 1 : 97) {
+	for (size_t at = 0; at < len; at += at < 600 ? HEADER_STEP : STEP) {
 		clv_rc rc;
 
 		bytes[at] ^= 0xff;
@@ -346,6 +357,7 @@ static void flipped_byte_never_does_worse_than_refuse(void **state)
 		rc = walk(path, &w->err);
 		store_unlink(path);
 		n_refused += rc != CLV_OK;
+		n_tried++;
 		switch (rc) {
 		case CLV_OK:                    /* free space, or text that still is text */
 		case CLV_E_DATA_LOSS:           /* what it mostly is */
@@ -358,7 +370,8 @@ static void flipped_byte_never_does_worse_than_refuse(void **state)
 		}
 	}
 	free(bytes);
-	assert_true(n_refused > 100);
+	print_message("# %u of %u refused\n", n_refused, n_tried);
+	assert_true(n_refused > n_tried / 20);
 }
 
 /* Damage that SQLite does not mind: rows that this code could not have written. */
