@@ -131,6 +131,7 @@ static struct store_key some_key(void)
 					    .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
 					    .protection = CLV_PROTECTION_HSM,
 					    .residency = CLV_RESIDENCY_WRAPPED,
+					    .primary = 1,
 					    .create_time = CLV_NS_PER_S,
 					    .destroy_delay = CLV_DESTROY_DELAY_DEFAULT } };
 }
