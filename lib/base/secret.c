@@ -4,6 +4,7 @@
  * lists: each secret takes a power of two of the arena.
  */
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -76,11 +77,20 @@ static uint8_t *arena_base(uint8_t *inside)
 	return base;
 }
 
+/* Pages that were never touched need not be there to be locked; where the system call is unknown
+ * (kernels before 4.4, valgrind; the C library then says EINVAL), all of them are brought in. */
+static bool lock_arena(void)
+{
+	if (mlock2(gl.base, gl.size, MLOCK_ONFAULT) == 0)
+		return true;
+	return (errno == ENOSYS || errno == EINVAL) && mlock(gl.base, gl.size) == 0;
+}
+
 /* With gl.lock held. In a child: locks the arena, with what the parent had in it. */
 static void lock_again(void)
 {
 	if (gl.stale && gl.base != NULL)
-		gl.unlocked = mlock2(gl.base, gl.size, MLOCK_ONFAULT) != 0;
+		gl.unlocked = !lock_arena();
 }
 
 /* With gl.lock held. What nobody allowed is tried again: the limit may be raised. */
