@@ -23,6 +23,7 @@
 #include "lib/base/deadline.h"
 #include "lib/base/grant.h"
 #include "lib/base/thread.h"
+#include "lib/policy/policy.h"
 #include "lib/store/store.h"
 
 #define API_PATH_MAX 512
@@ -68,6 +69,7 @@ struct clv_ctx {
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
 	char apart_too[CLV_CACHE_LINE];
 	struct audit *audit;
+	struct policy *policy;
 	struct inflight *inflight;
 	bool opened; /* all of the above is there */
 

@@ -236,6 +236,7 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 	CLV_TRY(api_counts_new(&ctx->counts, err));
 	CLV_TRY(first_worker(ctx, &worker, err));
 	CLV_TRY(store_home_get(worker->store, &ctx->info, err));
+	CLV_TRY(policy_compile(ctx->info.owner, NULL, 0, &ctx->policy, err));
 	api_reserve_fill(ctx->home);
 	ctx->opened = true;
 	return CLV_OK;
@@ -316,6 +317,7 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 		api_reserve_fill(ctx->home);
 	api_views_free(ctx->views);
 	api_counts_free(ctx->counts);
+	policy_unref(ctx->policy);
 	audit_close(ctx->audit);
 	inflight_close(ctx->inflight);
 	pthread_cond_destroy(&ctx->token_opened);

@@ -125,12 +125,13 @@ clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 	clv_rc rc;
 
 	CLV_TRY(new_grant(ctx, who, question, &grant, err));
-	verdict = policy_eval(&(struct policy_ask){ .principal = grant->principal,
-						    .permission = question->permission,
-						    .resource = question->resource,
-						    .home_owner = ctx->info.owner });
+	verdict =
+		policy_decide(ctx->policy, &(struct policy_ask){ .principal = grant->principal,
+								 .permission = question->permission,
+								 .resource = question->resource,
+								 .time = grant->grant.time });
 	grant->grant.rule = verdict.rule;
-	if (verdict.allow)
+	if (verdict.refusal == POLICY_ALLOWED)
 		return allow(ctx, grant, ret_grant, err);
 	rc = clv_fail(err, CLV_E_PERMISSION_DENIED,
 		      "Permission '%s' denied on resource '%s' (or it may not exist).",

@@ -15,10 +15,12 @@ struct clv_grant;
 
 /* The closed list of things that happen without a caller asking for them. */
 #define CLV_SYSTEM_REASONS(X)                                                                      \
-	X(CLV_SYSTEM_PROBE, "probe")       /* finding out what a token can do */                   \
-	X(CLV_SYSTEM_CANARY, "canary")     /* is it the data or the token? */                      \
-	X(CLV_SYSTEM_RECOVERY, "recovery") /* finishing or undoing what a crash left */            \
-	X(CLV_SYSTEM_HOME, "home")         /* making a home that has no owner yet */
+	X(CLV_SYSTEM_PROBE, "probe")           /* finding out what a token can do */               \
+	X(CLV_SYSTEM_CANARY, "canary")         /* is it the data or the token? */                  \
+	X(CLV_SYSTEM_RECOVERY, "recovery")     /* finishing or undoing what a crash left */        \
+	X(CLV_SYSTEM_HOME, "home")             /* making a home that has no owner yet */           \
+	X(CLV_SYSTEM_SEAL, "seal")             /* sealing the catalogue's head, and the anchors */ \
+	X(CLV_SYSTEM_CHECKPOINT, "checkpoint") /* signing the audit log's checkpoint */
 
 #define CLV_SYSTEM_ENUM(id, text) id,
 enum clv_system_reason { CLV_SYSTEM_REASONS(CLV_SYSTEM_ENUM) CLV_SYSTEM_COUNT };

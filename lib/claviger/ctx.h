@@ -19,6 +19,11 @@ struct clv_ctx;
 struct clv_caller {
 	const char *principal; /* "user:ada", "serviceAccount:..."; authenticated by whoever fills
 				  it in */
+	const char *place;     /* location it runs in, from its identity; NULL: from the registry of
+				  components, or not known */
+	const char *actor;     /* who acts as `principal`; NULL: it does so itself */
+	const char *job_id;    /* for the audit entry, as the caller says; NULL: none */
+	const char *component; /* likewise */
 };
 
 /* How to make a home. Borrowed for the length of the call. */

@@ -22,13 +22,17 @@ static const char *denied;
 static void (*inside)(struct home_world *w);
 static struct home_world *inside_world;
 
-struct policy_verdict __real_policy_eval(const struct policy_ask *ask);
-struct policy_verdict __wrap_policy_eval(const struct policy_ask *ask);
-struct policy_verdict __wrap_policy_eval(const struct policy_ask *ask)
+struct policy_verdict __real_policy_decide(const struct policy *policy,
+					   const struct policy_ask *ask);
+struct policy_verdict __wrap_policy_decide(const struct policy *policy,
+					   const struct policy_ask *ask);
+struct policy_verdict __wrap_policy_decide(const struct policy *policy,
+					   const struct policy_ask *ask)
 {
 	if (denied != NULL && strcmp(ask->permission, denied) == 0)
-		return (struct policy_verdict){ .allow = false, .rule = "denied-by-test" };
-	return __real_policy_eval(ask);
+		return (struct policy_verdict){ .refusal = POLICY_DENIED,
+						.rule = "denied-by-test" };
+	return __real_policy_decide(policy, ask);
 }
 
 clv_rc __real_hsm_encrypt(struct hsm *hsm, const struct clv_grant *grant,

@@ -47,7 +47,7 @@ tests_token_test_crypt_CPPFLAGS = $(home_cppflags)
 tests_token_test_crypt_LDADD = $(test_libs)
 tests_token_test_dek_SOURCES = tests/token/test_dek.c $(home_world)
 tests_token_test_dek_CPPFLAGS = $(home_cppflags)
-tests_token_test_dek_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=policy_eval,--wrap=hsm_encrypt
+tests_token_test_dek_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=policy_decide,--wrap=hsm_encrypt
 tests_token_test_dek_LDADD = $(test_libs)
 tests_token_test_api_kinds_SOURCES = tests/token/test_api_kinds.c $(home_kinds) $(home_world)
 tests_token_test_api_kinds_CPPFLAGS = $(home_cppflags)

@@ -37,13 +37,19 @@ static void policy_allows_the_home_owner_and_denies_all_others(void **state)
 				.principal = cases[i].principal,
 				.permission = permissions[p],
 				.resource = "projects/demo/locations/global",
-				.home_owner = cases[i].home_owner,
 			};
-			const struct policy_verdict verdict = policy_eval(&ask);
+			struct policy *policy = NULL;
+			struct clv_err err = { 0 };
+			struct policy_verdict verdict;
 
-			assert_int_equal(verdict.allow, cases[i].allow);
+			assert_int_equal(
+				policy_compile(cases[i].home_owner, NULL, 0, &policy, &err),
+				CLV_OK);
+			verdict = policy_decide(policy, &ask);
+			assert_int_equal(verdict.refusal == POLICY_ALLOWED, cases[i].allow);
 			assert_string_equal(verdict.rule,
 					    cases[i].allow ? "home-owner" : "default-deny");
+			policy_unref(policy);
 		}
 	}
 }
