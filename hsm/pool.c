@@ -7,6 +7,7 @@
  * The pool lock guards the lists and counts, never a call into the token.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 
@@ -343,6 +344,19 @@ struct hsm_session *hsm_session_release(struct hsm_session *session)
 	return NULL;
 }
 
+/* Is this the call that ends what an earlier one began? */
+static bool ends_operation(const char *op)
+{
+	static const char *const enders[] = { "C_Encrypt", "C_Decrypt", "C_Sign", "C_FindObjects",
+					      "C_FindObjectsFinal" };
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(enders); i++) {
+		if (strcmp(op, enders[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 clv_rc hsm_session_fail(struct hsm_session *session, struct clv_err *err, const char *op, CK_RV rv)
 {
 	switch (hsm_rv_class(rv)) {
@@ -354,7 +368,11 @@ clv_rc hsm_session_fail(struct hsm_session *session, struct clv_err *err, const 
 		/* What state it is in is not known; but the only session holds all keys. */
 		session->dead = session->dead || !is_keeper(session);
 		break;
+	case HSM_CLASS_DATA: /* the token has seen the data, and is done with them */
+		break;
 	default:
+		/* Whatever the reason, a token that got no further may have left it begun. */
+		session->dead = session->dead || (ends_operation(op) && !is_keeper(session));
 		break;
 	}
 	return hsm_fail(err, op, rv);

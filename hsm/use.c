@@ -344,16 +344,40 @@ static clv_rc same_opener(struct hsm_session *session, const struct hsm_kind *ki
 										    : differs(err);
 }
 
+/*
+ * To what was sealed for another key a token may answer as if it were sick: SoftHSM does when the
+ * number is not below the key's modulus, which is so now and then. Not when the private half says
+ * itself that it is another one.
+ */
+static clv_rc not_opened(struct hsm_session *session, const struct hsm_kind *kind,
+			 CK_OBJECT_HANDLE private, EVP_PKEY *public, clv_rc rc, struct clv_err *err)
+{
+	CLV_AUTO_DONE(hsm_pkey_done) EVP_PKEY *own = NULL;
+	struct clv_err ignored;
+
+	if (err->domain != CLV_DOM_PKCS11 || hsm_rv_class(err->native) != HSM_CLASS_AMBIGUOUS)
+		return rc;
+	if (hsm_public_read(session, kind, private, &own, &ignored) == CLV_OK &&
+	    EVP_PKEY_eq(own, public) != 1)
+		return differs(err);
+	return rc;
+}
+
 clv_rc hsm_same_pair(struct hsm_session *session, const struct hsm_kind *kind,
 		     CK_OBJECT_HANDLE private, EVP_PKEY *public, struct clv_err *err)
 {
+	clv_rc rc;
+
 	switch (kind->scheme) {
 	case HSM_SCHEME_OAEP:
-		return same_opener(session, kind, private, public, err);
+		rc = same_opener(session, kind, private, public, err);
+		break;
 	case HSM_SCHEME_IMPORT:
 	case HSM_SCHEME_IMPORT_DIRECT:
-		return hsm_import_try(session, kind, private, public, err);
+		rc = hsm_import_try(session, kind, private, public, err);
+		break;
 	default:
 		return same_signer(session, kind, private, public, err);
 	}
+	return rc == CLV_OK ? rc : not_opened(session, kind, private, public, rc, err);
 }

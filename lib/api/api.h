@@ -22,6 +22,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/deadline.h"
 #include "lib/base/grant.h"
+#include "lib/base/room.h"
 #include "lib/base/thread.h"
 #include "lib/policy/policy.h"
 #include "lib/store/store.h"
@@ -129,14 +130,20 @@ uint64_t api_reserve_held(const char *home);
 /* Makes it, or fills it up, as far as there is room. What goes wrong shows in what it holds. */
 void api_reserve_fill(const char *home);
 
-/* What was drawn from the reserve; start it zeroed. No other loan of the home is given until it
- * ends: not to be held over a wait for those inside, or a call into a token. */
+/* What is drawn from the reserve; start it zeroed. No other loan of the home is given until it
+ * ends, in the thread that drew: not to be held over a wait for those inside, or a call into a
+ * token. */
 struct api_loan {
+	struct clv_room room; /* on offer to this thread while held */
 	int fd;
 	bool held;
 };
 
-/* Makes room on the file system, a step more with each call. False: there is nothing left. */
+/*
+ * The first call puts the reserve on offer: what this thread writes to the catalogue and the log
+ * finds room at the moment that it needs some. Each further call frees a step on the file system,
+ * for what cannot ask. False: there is nothing left.
+ */
 bool api_loan_draw(const struct clv_ctx *ctx, struct api_loan *loan);
 void api_loan_end(struct api_loan *loan); /* for scope-bound use; fills what was not used */
 

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reserve: a file of the home that holds space and nothing else, so that a version can be
- * switched off on a full disk. Who lowers something and finds no room draws a step of it, does what
- * it has to do, and fills it up again with what is left. Nobody else draws on it.
+ * switched off on a full disk. Who lowers something and finds no room draws on it, does what it has
+ * to do, and fills it up again with what is left. Nobody else draws on it.
+ *
+ * What is freed belongs to whoever writes next. So a piece is freed by the very write that found no
+ * room, just before it is done again (lib/base/room.h), and what it wrote to keeps its part: a
+ * greedy writer has to be quicker each time, while we only have to be once.
  *
  * One at a time: what one has freed, another must neither use nor take back before it was used.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +26,9 @@
  * 32 KiB of shared memory and about 50 KiB for its log. So this is enough for more than a thousand
  * in a row, and for some twenty when a greedy writer snatches all that is free in between.
  */
-#define STEP (64 << 10) /* bytes drawn at once */
+#define PIECE                                                                                      \
+	(16 << 10)      /* bytes drawn by a write; more than it wants, for a greedy writer's part */
+#define STEP (64 << 10) /* bytes drawn for what cannot ask */
 #define GRAIN (4 << 10) /* the least that is worth filling */
 
 static int open_reserve(const char *home)
@@ -126,23 +133,41 @@ static bool lock_reserve(const struct clv_ctx *ctx, struct api_loan *loan)
 	return locked;
 }
 
+static bool draw(const struct api_loan *loan, off_t len)
+{
+	struct stat st;
+
+	if (fstat(loan->fd, &st) != 0 || held(&st) == 0)
+		return false;
+	return ftruncate(loan->fd, st.st_size > len ? st.st_size - len : 0) == 0;
+}
+
+static bool make_room(struct clv_room *room)
+{
+	return draw((struct api_loan *) room, PIECE);
+}
+
 bool api_loan_draw(const struct clv_ctx *ctx, struct api_loan *loan)
 {
 	struct stat st;
 
 	if (!may_be_this_large()) /* it could not be filled again, and is not what is missing */
 		return false;
-	if (!loan->held && !lock_reserve(ctx, loan))
+	if (loan->held)
+		return draw(loan, STEP);
+	if (!lock_reserve(ctx, loan))
 		return false;
-	if (fstat(loan->fd, &st) != 0 || held(&st) == 0)
-		return false;
-	return ftruncate(loan->fd, st.st_size > STEP ? st.st_size - STEP : 0) == 0;
+	_Static_assert(offsetof(struct api_loan, room) == 0, "make_room() knows whose it is");
+	loan->room.make = make_room;
+	clv_room_offer(&loan->room);
+	return fstat(loan->fd, &st) == 0 && held(&st) > 0;
 }
 
 void api_loan_end(struct api_loan *loan)
 {
 	if (!loan->held)
 		return;
+	clv_room_take_back(&loan->room);
 	fill(loan->fd);
 	close(loan->fd); /* and the lock with it */
 	loan->held = false;

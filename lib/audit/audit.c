@@ -26,6 +26,7 @@
 #include "lib/audit/audit.h"
 #include "lib/base/bytes.h"
 #include "lib/base/deadline.h"
+#include "lib/base/room.h"
 #include "lib/base/banned.h"
 
 #define LOG_NAME "audit.jsonl"
@@ -285,16 +286,22 @@ static clv_rc write_line(struct audit *audit, const uint8_t *line, size_t len, s
 	return fail_file(audit, ENOSPC, "append to", err); /* why else would it be short */
 }
 
-/* `line` starts with a newline, which is left out unless the log may end in a torn line. */
+/*
+ * `line` starts with a newline, which is left out unless the log may end in a torn line. Room that
+ * is on offer is used at once, before somebody else takes it.
+ */
 static clv_rc append_locked(struct audit *audit, const struct clv_buf *line, struct clv_err *err)
 {
-	size_t skip = audit->torn ? 0 : 1;
+	size_t skip;
 	clv_rc rc;
 
 	if (!wait_lock(audit, F_RDLCK, LOCK_WAIT_MS))
 		return clv_fail(err, CLV_E_UNAVAILABLE,
 				"the audit log %s is held by another process", audit->path);
-	rc = write_line(audit, line->data + skip, line->len - skip, err);
+	do {
+		skip = audit->torn ? 0 : 1;
+		rc = write_line(audit, line->data + skip, line->len - skip, err);
+	} while (rc == CLV_E_RESOURCE_EXHAUSTED && clv_room_make());
 	try_lock(audit, F_UNLCK);
 	return rc;
 }

@@ -18,6 +18,8 @@ claviger_sources += \
 	lib/base/pem.h \
 	lib/base/quote.c \
 	lib/base/quote.h \
+	lib/base/room.c \
+	lib/base/room.h \
 	lib/base/secret.c \
 	lib/base/thread.c \
 	lib/base/thread.h \

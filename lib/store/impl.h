@@ -104,6 +104,9 @@ CLV_MUST_USE clv_rc store_open_steps(const char *path, unsigned wait_ms,
 CLV_MUST_USE clv_rc store_connect(const char *path, unsigned wait_ms, struct store **ret_store,
 				  struct clv_err *err);
 
+/* The name of SQLite's way to files that asks for room on a full disk; NULL: the usual one. */
+const char *store_vfs(void);
+
 /* SQL without parameters and results; a statement that gives one number. */
 CLV_MUST_USE clv_rc store_exec(struct store *store, const char *sql, struct clv_err *err);
 CLV_MUST_USE clv_rc store_pragma_get(struct store *store, const char *sql, int64_t *ret_value,

@@ -16,7 +16,8 @@ claviger_sources += \
 	lib/store/statement.c \
 	lib/store/store.h \
 	lib/store/upgrade.c \
-	lib/store/version.c
+	lib/store/version.c \
+	lib/store/vfs.c
 nodist_libclaviger_testable_la_SOURCES = lib/store/steps.c
 
 lib/store/steps.c: $(store_steps) lib/store/local.mk build-aux/embed-sql

@@ -90,7 +90,7 @@ clv_rc store_connect(const char *path, unsigned wait_ms, struct store **ret_stor
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory to open %s", path);
 	code = sqlite3_open_v2(path, &store->db,
 			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-			       NULL);
+			       store_vfs());
 	if (code == SQLITE_OK)
 		code = configure(store->db);
 	if (code == SQLITE_OK)

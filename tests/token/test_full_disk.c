@@ -17,6 +17,7 @@
 
 #include "config.h"
 #undef VERSION /* of the package; home_world.h has another */
+#include "lib/api/api.h"
 #include "tests/support/verbs.h"
 
 #define RESERVE (4 << 20)
@@ -228,6 +229,68 @@ static void greedy_writer_beside_it_does_not_keep_it_from_switching_off(struct h
 	assert_all_is_well(w, 10);
 }
 
+/*
+ * The greediest of all: whatever is free when a change begins, or an entry is to be written, or the
+ * catalogue is opened, is gone before. What is freed has to be used by the very call that needs it.
+ */
+static struct home_world *snatched; /* whose disk; NULL: nobody's */
+
+static void snatch(void)
+{
+	if (snatched != NULL)
+		fill_disk(snatched);
+}
+
+clv_rc __real_store_version_set_state(struct store *store, const struct clv_grant *grant,
+				      const struct store_version *version, struct clv_err *err);
+clv_rc __wrap_store_version_set_state(struct store *store, const struct clv_grant *grant,
+				      const struct store_version *version, struct clv_err *err);
+
+clv_rc __wrap_store_version_set_state(struct store *store, const struct clv_grant *grant,
+				      const struct store_version *version, struct clv_err *err)
+{
+	snatch();
+	return __real_store_version_set_state(store, grant, version, err);
+}
+
+clv_rc __real_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
+			   struct clv_err *err);
+clv_rc __wrap_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
+			   struct clv_err *err);
+
+clv_rc __wrap_audit_append(struct audit *audit, const struct audit_entry *entry, bool durable,
+			   struct clv_err *err)
+{
+	snatch();
+	return __real_audit_append(audit, entry, durable, err);
+}
+
+clv_rc __real_store_open(const char *path, unsigned wait_ms, struct store **ret_store,
+			 struct clv_err *err);
+clv_rc __wrap_store_open(const char *path, unsigned wait_ms, struct store **ret_store,
+			 struct clv_err *err);
+
+clv_rc __wrap_store_open(const char *path, unsigned wait_ms, struct store **ret_store,
+			 struct clv_err *err)
+{
+	snatch();
+	return __real_store_open(path, wait_ms, ret_store, err);
+}
+
+static void who_takes_all_that_is_free_beforehand_comes_too_early(struct home_world *w)
+{
+	move_to_disk(w);
+	make_versions(w, 10);
+	snatched = w;
+	for (unsigned i = 1; i <= 10; i++) {
+		world_open(w);
+		lower(w, i);
+		world_close(w);
+	}
+	snatched = NULL;
+	assert_all_is_well(w, 10);
+}
+
 /* ---- what waits for room */
 
 static void assert_no_room(struct home_world *w, const char *verb, const char *resource)
@@ -410,6 +473,7 @@ int main(void)
 		home_test(hundreds_of_processes_switch_off_on_a_full_disk_one_after_the_other),
 		home_test(one_process_switches_hundreds_off_while_others_have_the_home_open),
 		home_test(greedy_writer_beside_it_does_not_keep_it_from_switching_off),
+		home_test(who_takes_all_that_is_free_beforehand_comes_too_early),
 		home_test(all_else_is_refused_and_nothing_of_it_is_done),
 		home_test(token_is_not_opened_without_room_and_comes_to_no_harm),
 		home_test(token_version_is_switched_off_and_its_flags_follow),

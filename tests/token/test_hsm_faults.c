@@ -208,6 +208,40 @@ static void a_lasting_failure_ends_when_it_is_healed(void **state)
 	}
 }
 
+/* The next user of the session would be told that he is out of step. */
+static void a_failure_leaves_no_operation_begun(void **state)
+{
+	static const struct {
+		enum shim_function function;
+		clv_rc (*run)(struct world *w);
+	} ends[] = {
+		{ SHIM_C_Encrypt, run_encrypt },
+		{ SHIM_C_Decrypt, run_decrypt },
+		{ SHIM_C_FindObjects, run_create },
+		{ SHIM_C_FindObjectsFinal, run_create },
+	};
+	struct world *w = *state;
+
+	assert_ok(w, run_encrypt(w));
+	for (size_t i = 0; i < CLV_ARRAY_LEN(codes) * CLV_ARRAY_LEN(ends); i++) {
+		CK_RV code = codes[i / CLV_ARRAY_LEN(ends)];
+		clv_rc rc;
+
+		cool_down(w);
+		w->shim->reset();
+		w->shim->fault(ends[i % CLV_ARRAY_LEN(ends)].function, 1, code, SHIM_ONCE);
+		rc = ends[i % CLV_ARRAY_LEN(ends)].run(w);
+		assert_int_equal(w->shim->faults_given(), 1);
+		w->shim->heal();
+		if (!documented(rc, code))
+			fail_msg("0x%lx: %s: %s", code, clv_rc_name(rc), w->err.text);
+		if (w->shim->operations() != 0)
+			fail_msg("call %zu failing with 0x%lx leaves an operation begun",
+				 i % CLV_ARRAY_LEN(ends), code);
+		world_wait_healthy(w);
+	}
+}
+
 int main(void)
 {
 	static const struct world_options one_session = { .max_sessions = 1 };
@@ -219,6 +253,7 @@ int main(void)
 		token_test(any_failure_while_creating_is_lived_through),
 		token_test_with(any_failure_with_one_session_is_lived_through, &one_session),
 		token_test(a_lasting_failure_ends_when_it_is_healed),
+		token_test(a_failure_leaves_no_operation_begun),
 	};
 
 	return TOKEN_MAIN("hsm: every call fails", tests);

@@ -224,7 +224,8 @@ static void a_private_key_does_not_get_out(void **state)
 	}
 }
 
-static clv_rc same(struct world *w, const struct version *private, const struct version *public)
+static clv_rc same_of(struct world *w, const struct hsm_kind *kind, const struct version *private,
+		      const struct version *public)
 {
 	CLV_AUTO_DONE(hsm_key_unpin) struct hsm_pin pin = { 0 };
 	CLV_AUTO(hsm_session_release) struct hsm_session *session = NULL;
@@ -232,17 +233,21 @@ static clv_rc same(struct world *w, const struct version *private, const struct 
 
 	CLV_TRY(hsm_key_pin(w->hsm, &private->key, &pin, &w->err));
 	CLV_TRY(hsm_session_acquire(w->hsm, &session, &w->err));
-	return hsm_same_pair(session, hsm_kind_get(HSM_ROLE_VERSION, private->key.algorithm),
-			     pin.handle, key, &w->err);
+	return hsm_same_pair(session, kind, pin.handle, key, &w->err);
+}
+
+static clv_rc same(struct world *w, const struct version *private, const struct version *public)
+{
+	return same_of(w, hsm_kind_get(HSM_ROLE_VERSION, private->key.algorithm), private, public);
 }
 
 /* What a pair is checked with before its blob is handed out. */
 static void two_pairs_are_never_taken_for_one(void **state)
 {
 	static const enum clv_algorithm algorithms[] = {
-		CLV_ALG_EC_SIGN_P256_SHA256,
-		CLV_ALG_RSA_SIGN_PSS_2048_SHA256,
-		CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256,
+		CLV_ALG_EC_SIGN_P256_SHA256, CLV_ALG_RSA_SIGN_PSS_2048_SHA256,
+		CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA1,   /* the token removes the padding */
+		CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, /* we do */
 	};
 	struct world *w = *state;
 	struct version a, b;
@@ -251,12 +256,51 @@ static void two_pairs_are_never_taken_for_one(void **state)
 		version_generate(w, algorithms[i], &a);
 		version_generate(w, algorithms[i], &b);
 		assert_ok(w, same(w, &a, &a));
-		assert_refused(w, same(w, &a, &b), CLV_E_DATA_LOSS, "another key");
+		/* Each time with another number, which may be above the modulus of one of them. */
+		for (unsigned k = 0; k < 8; k++) {
+			assert_refused(w, same(w, &a, &b), CLV_E_DATA_LOSS, "another key");
+			assert_refused(w, same(w, &b, &a), CLV_E_DATA_LOSS, "another key");
+		}
 	}
 	version_create(w, CLV_ALG_EC_SIGN_ED25519, &a);
 	version_create(w, CLV_ALG_EC_SIGN_ED25519, &b);
 	assert_ok(w, same(w, &a, &a));
 	assert_refused(w, same(w, &a, &b), CLV_E_DATA_LOSS, "another key");
+}
+
+/* It is the keys that decide, not what the token says: one sick for a moment makes no two of one.
+ */
+static void a_failure_makes_neither_two_pairs_of_one_nor_one_of_two(void **state)
+{
+	static const struct hsm_kind import_kinds[] = {
+		{ HSM_ROLE_IMPORT, 0, "import key", CKO_PRIVATE_KEY, CKK_RSA, 2048,
+		  HSM_SCHEME_IMPORT, CLV_HASH_SHA1 },
+		{ HSM_ROLE_IMPORT, 0, "import key", CKO_PRIVATE_KEY, CKK_RSA, 2048,
+		  HSM_SCHEME_IMPORT_DIRECT, CLV_HASH_SHA1 },
+	};
+	static const CK_RV codes_of[] = { CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED,
+					  CKR_DEVICE_ERROR };
+	struct world *w = *state;
+	struct version a, b;
+
+	version_generate(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, &a);
+	version_generate(w, CLV_ALG_RSA_DECRYPT_OAEP_2048_SHA256, &b);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(codes_of); i++) {
+		assert_ok(w, same(w, &a, &a)); /* and is at hand */
+		w->shim->fault(SHIM_C_Decrypt, 1, codes_of[i], SHIM_ALWAYS);
+		w->shim->fault(SHIM_C_UnwrapKey, 1, codes_of[i], SHIM_ALWAYS);
+		assert_refused(w, same(w, &a, &b), CLV_E_DATA_LOSS, "another key");
+		assert_refused(w, same(w, &a, &a), CLV_E_UNAVAILABLE, "C_Decrypt");
+		for (size_t k = 0; k < CLV_ARRAY_LEN(import_kinds); k++) {
+			assert_refused(w, same_of(w, &import_kinds[k], &a, &b), CLV_E_DATA_LOSS,
+				       "another key");
+			assert_refused(w, same_of(w, &import_kinds[k], &a, &a), CLV_E_UNAVAILABLE,
+				       "C_UnwrapKey");
+		}
+		w->shim->heal();
+		world_wait_healthy(w);
+	}
+	assert_ok(w, same(w, &a, &a));
 }
 
 static void a_weakened_pair_is_destroyed_and_refused(void **state)
@@ -550,6 +594,7 @@ int main(void)
 		token_test(private_keys_have_the_attributes_asked),
 		token_test(a_private_key_does_not_get_out),
 		token_test(two_pairs_are_never_taken_for_one),
+		token_test(a_failure_makes_neither_two_pairs_of_one_nor_one_of_two),
 		token_test(a_weakened_pair_is_destroyed_and_refused),
 		token_test(a_damaged_blob_of_a_pair_is_data_loss),
 		token_test(ed25519_is_refused_below_a_ring_with_the_reason),

@@ -7,6 +7,7 @@ test_programs += \
 	tests/unit/test_buf \
 	tests/unit/test_bytes \
 	tests/unit/test_deadline \
+	tests/unit/test_room \
 	tests/unit/test_secret \
 	tests/unit/test_thread \
 	tests/unit/test_time \
@@ -38,6 +39,9 @@ tests_unit_test_buf_LDADD = $(test_libs)
 tests_unit_test_deadline_SOURCES = tests/unit/test_deadline.c tests/unit/base_check.h
 tests_unit_test_deadline_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_deadline_LDADD = $(test_libs)
+tests_unit_test_room_SOURCES = tests/unit/test_room.c tests/unit/base_check.h
+tests_unit_test_room_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_room_LDADD = $(test_libs)
 tests_unit_test_secret_SOURCES = tests/unit/test_secret.c tests/unit/base_check.h
 tests_unit_test_secret_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_secret_LDADD = $(test_libs)

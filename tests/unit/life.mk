@@ -28,5 +28,7 @@ tests_token_test_reserve_LDFLAGS = $(AM_LDFLAGS) \
 tests_token_test_reserve_LDADD = $(test_libs)
 tests_token_test_full_disk_SOURCES = tests/token/test_full_disk.c $(home_verbs) $(home_world)
 tests_token_test_full_disk_CPPFLAGS = $(home_cppflags)
+tests_token_test_full_disk_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=store_version_set_state,--wrap=audit_append,--wrap=store_open
 tests_token_test_full_disk_LDADD = $(test_libs)
 endif

@@ -23,6 +23,7 @@
 #include <jansson.h>
 
 #include "lib/audit/audit.h"
+#include "lib/base/room.h"
 
 #define T0 INT64_C(1763925505123456789) /* 2025-11-23T19:18:25.123456789Z */
 
@@ -351,6 +352,32 @@ static void line_that_does_not_fit_is_taken_away_again(void **state)
 	assert_int_equal(read_log(w).bad, 0);
 }
 
+static bool lift_limit(struct clv_room *room)
+{
+	struct rlimit limit;
+
+	(void) room;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	set_size_limit(limit.rlim_cur + 100);
+	return true;
+}
+
+/* A little more each time: the line is there once, whole, and no piece of it before. */
+static void line_that_asks_for_room_is_written_with_what_it_gets(void **state)
+{
+	struct clv_room room = { .make = lift_limit };
+	struct world *w = *state;
+
+	append(w, &full);
+	set_size_limit(audit_size(w->audit));
+	clv_room_offer(&room);
+	append(w, &full);
+	clv_room_take_back(&room);
+	set_size_limit(RLIM_INFINITY);
+	assert_int_equal(read_log(w).good, 2);
+	assert_int_equal(read_log(w).bad, 0);
+}
+
 /* An open file description of the test's own, with a lock on the whole log. */
 static int hold_lock(const struct world *w, short type)
 {
@@ -560,6 +587,7 @@ int main(void)
 		TEST(size_is_that_of_the_file),
 		TEST(what_is_no_log_is_unavailable),
 		TEST(line_that_does_not_fit_is_taken_away_again),
+		TEST(line_that_asks_for_room_is_written_with_what_it_gets),
 		TEST(torn_piece_that_cannot_be_cut_spoils_no_other_line),
 		TEST(line_torn_by_a_crash_spoils_no_other_line),
 		TEST(wait_for_a_repair_that_never_ends_has_an_end),

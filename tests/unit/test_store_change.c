@@ -12,6 +12,7 @@
 #include <claviger/time.h>
 
 #include "lib/base/deadline.h"
+#include "lib/base/room.h"
 #include "tests/unit/store_world.h"
 
 #define N_KEYS 2500
@@ -148,6 +149,40 @@ static void failing_write_is_unavailable_and_heals(void **state)
 	world_sql(w, "DELETE FROM intents WHERE id = 'more'");
 	assert_nothing_happened(w);
 	assert_ok(w, add_with_intent(w->store, &w->err));
+}
+
+/* The limit is lifted in steps, by each write that finds that there is no room. */
+static unsigned lifted;
+
+static bool lift_limit(struct clv_room *room)
+{
+	struct rlimit limit;
+
+	(void) room;
+	lifted++;
+	if (getrlimit(RLIMIT_FSIZE, &limit) != 0)
+		return false;
+	limit.rlim_cur += 1024;
+	return setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}
+
+static void write_that_asks_for_room_is_done_with_what_it_gets(void **state)
+{
+	struct clv_room room = { .make = lift_limit };
+	struct world *w = *state;
+	struct rlimit old, small;
+
+	add_intent(w);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){ .rlim_cur = 1000, .rlim_max = old.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(add_with_intent(w->store, &w->err), CLV_E_UNAVAILABLE);
+	clv_room_offer(&room);
+	assert_ok(w, add_with_intent(w->store, &w->err));
+	clv_room_take_back(&room);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_in_range(lifted, 10, 1000);
 }
 
 /* ---- death in the middle */
@@ -588,6 +623,7 @@ int main(void)
 		TEST(key_without_its_primary_version_cannot_be_committed),
 		TEST(full_file_is_resource_exhausted_and_heals),
 		TEST(failing_write_is_unavailable_and_heals),
+		TEST(write_that_asks_for_room_is_done_with_what_it_gets),
 		TEST(killed_writer_leaves_no_half_made_key),
 		TEST(change_is_seen_by_other_connections_at_once),
 		TEST(of_two_changes_to_a_row_the_second_is_aborted),
