@@ -126,22 +126,6 @@ struct clv_key_ring {
 	int64_t create_time; /* ns since 1970 */
 };
 
-struct clv_key {
-	char name[CLV_NAME_MAX];
-	enum clv_purpose purpose;
-	enum clv_algorithm algorithm;
-	enum clv_protection protection; /* as asked; the material is in the token in any case */
-	enum clv_residency residency;
-	int64_t create_time;          /* ns since 1970 */
-	uint64_t primary;             /* version number; 0: no primary */
-	enum clv_state primary_state; /* meaningful when primary != 0 */
-	int64_t destroy_delay;        /* ns from the order to destroy a version to its execution */
-	int64_t rotation_period;      /* ns between automatic rotations; 0: none */
-	int64_t next_rotation_time;   /* ns since 1970; 0: no rotation is due ever */
-	bool import_only;             /* versions are imported, never generated */
-	char labels[CLV_LABELS_MAX];  /* "key=value,key=value", sorted by key; may be empty */
-};
-
 struct clv_version {
 	char name[CLV_NAME_MAX];
 	uint64_t number; /* from 1, never reused */
@@ -159,6 +143,22 @@ struct clv_version {
 	char state_reason[CLV_REASON_MAX];       /* why, may be empty */
 	int64_t destroy_time;       /* ns since 1970: when it is due; 0: not scheduled */
 	int64_t destroy_event_time; /* ns since 1970: when it was destroyed; 0: it was not */
+};
+
+struct clv_key {
+	char name[CLV_NAME_MAX];
+	enum clv_purpose purpose;
+	enum clv_algorithm algorithm;
+	enum clv_protection protection; /* as asked; the material is in the token in any case */
+	enum clv_residency residency;
+	int64_t create_time;                /* ns since 1970 */
+	uint64_t primary;                   /* version number; 0: no primary */
+	struct clv_version primary_version; /* it; meaningful when primary != 0 */
+	int64_t destroy_delay;       /* ns from the order to destroy a version to its execution */
+	int64_t rotation_period;     /* ns between automatic rotations; 0: none */
+	int64_t next_rotation_time;  /* ns since 1970; 0: no rotation is due ever */
+	bool import_only;            /* versions are imported, never generated */
+	char labels[CLV_LABELS_MAX]; /* "key=value,key=value", sorted by key; may be empty */
 };
 
 /*

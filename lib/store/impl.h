@@ -227,6 +227,9 @@ struct clv_name store_location_name(const struct store *store, const char *id);
 void store_read_key_name(struct store_run *run, struct clv_name *name);
 void store_bind_key_name(struct store_run *run, const struct clv_name *name);
 
+/* What there is of a version for others to see, as the columns VERSION_PUBLIC; not its name. */
+void store_read_version(struct store_run *run, struct clv_version *version);
+
 /* The number that the next version of a key gets. */
 CLV_MUST_USE clv_rc store_version_next(struct store *store, int64_t key_row, uint64_t *ret_number,
 				       struct clv_err *err);

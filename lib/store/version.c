@@ -15,18 +15,15 @@ static void read_material(struct store_run *run, struct store_version *version)
 		run->damaged = true;
 }
 
-static void read_import(struct store_run *run, struct store_version *version)
+static void read_public_half(struct store_run *run, struct store_version *version)
 {
-	version->pub.import_time = store_read_int_or(run, 0);
-	if (!store_read_null(run))
-		store_read_text(run, version->pub.import_job, sizeof version->pub.import_job);
 	if (!store_read_null(run))
 		store_read_blob(run, version->check_value, sizeof version->check_value);
 	version->public_key_len =
 		store_read_blob_upto(run, version->public_key, sizeof version->public_key);
 }
 
-static void read_public(struct store_run *run, struct clv_version *version)
+void store_read_version(struct store_run *run, struct clv_version *version)
 {
 	version->number = store_read_count(run);
 	store_read_blob(run, version->uid, sizeof version->uid);
@@ -41,6 +38,9 @@ static void read_public(struct store_run *run, struct clv_version *version)
 	store_read_text(run, version->state_reason, sizeof version->state_reason);
 	version->destroy_time = store_read_int_or(run, 0);
 	version->destroy_event_time = store_read_int_or(run, 0);
+	version->import_time = store_read_int_or(run, 0);
+	if (!store_read_null(run))
+		store_read_text(run, version->import_job, sizeof version->import_job);
 }
 
 static clv_rc read_version(struct store_run *run, struct store_version *ret_version,
@@ -53,8 +53,8 @@ static clv_rc read_version(struct store_run *run, struct store_version *ret_vers
 	version.row_version = store_read_int(run);
 	version.key_row = store_read_int(run);
 	store_read_key_name(run, &name);
-	read_public(run, &version.pub);
-	read_import(run, &version);
+	store_read_version(run, &version.pub);
+	read_public_half(run, &version);
 	read_material(run, &version);
 	CLV_TRY(store_row_check(run, err));
 	name.version = version.pub.number;

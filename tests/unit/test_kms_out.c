@@ -199,6 +199,34 @@ static void an_empty_table_has_no_titles(void **state)
 	shows(paper, "");
 }
 
+static void a_key_shows_its_primary_version_as_that_version_is_shown(void **state)
+{
+	struct paper *paper = *state;
+	const struct clv_key key = {
+		.name = "projects/demo/locations/l/keyRings/r/cryptoKeys/k",
+		.purpose = CLV_PURPOSE_ENCRYPT_DECRYPT,
+		.algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
+		.primary = 3,
+		.primary_version = { .name = "projects/demo/locations/l/keyRings/r/cryptoKeys/k/"
+					     "cryptoKeyVersions/3",
+				     .number = 3,
+				     .state = CLV_STATE_DESTROY_SCHEDULED,
+				     .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
+				     .protection = CLV_PROTECTION_HSM,
+				     .residency = CLV_RESIDENCY_WRAPPED,
+				     .import_time = CLV_NS_PER_S,
+				     .import_job = "j",
+				     .destroy_time = 2 * CLV_NS_PER_S,
+				     .state_reason = "drill" },
+	};
+	json_t *version = kms_record_version(&key.primary_version);
+
+	paper->json = kms_record_key(&key);
+	assert_int_equal(json_object_size(version), 13);
+	assert_true(json_equal(json_object_get(paper->json, "primary"), version));
+	json_decref(version);
+}
+
 static void a_key_has_the_field_names_of_cloud_kms(void **state)
 {
 	struct paper *paper = *state;
@@ -208,8 +236,6 @@ static void a_key_has_the_field_names_of_cloud_kms(void **state)
 		.algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
 		.protection = CLV_PROTECTION_HSM,
 		.residency = CLV_RESIDENCY_WRAPPED,
-		.primary = 3,
-		.primary_state = CLV_STATE_DISABLED,
 		.destroy_delay = CLV_DESTROY_DELAY_DEFAULT,
 	};
 
@@ -218,8 +244,7 @@ static void a_key_has_the_field_names_of_cloud_kms(void **state)
 	shows(paper, "{\"name\":\"projects/p/locations/l/keyRings/r/cryptoKeys/k\","
 		     "\"purpose\":\"ENCRYPT_DECRYPT\",\"createTime\":\"1970-01-01T00:00:00Z\","
 		     "\"versionTemplate\":{\"algorithm\":\"GOOGLE_SYMMETRIC_ENCRYPTION\","
-		     "\"protectionLevel\":\"HSM\"},\"primary\":{\"name\":\"projects/p/locations/l/"
-		     "keyRings/r/cryptoKeys/k/cryptoKeyVersions/3\",\"state\":\"DISABLED\"},"
+		     "\"protectionLevel\":\"HSM\"},"
 		     "\"destroyScheduledDuration\":\"2592000s\",\"residency\":\"WRAPPED\"}");
 }
 
@@ -255,6 +280,7 @@ int main(void)
 		TEST(states_have_colours_where_there_are_any),
 		TEST(an_empty_table_has_no_titles),
 		TEST(a_key_has_the_field_names_of_cloud_kms),
+		TEST(a_key_shows_its_primary_version_as_that_version_is_shown),
 		TEST(a_record_that_could_not_be_made_is_an_error),
 	};
 	return cmocka_run_group_tests_name("kms_out", tests, NULL, NULL);

@@ -140,7 +140,7 @@ static void primary_moves_and_comes_with_its_state(void **state)
 	assert_ok(w, store_key_set_primary(w->store, grant(), &key, 2, &w->err));
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 	assert_int_equal(key.pub.primary, 2);
-	assert_int_equal(key.pub.primary_state, CLV_STATE_ENABLED);
+	assert_int_equal(key.pub.primary_version.state, CLV_STATE_ENABLED);
 	assert_int_equal(key.row_version, 2);
 }
 
