@@ -2,6 +2,8 @@
 # Tools see installed headers and link the installed library, nothing private.
 noinst_LTLIBRARIES += tools/libkmscommon.la
 tools_libkmscommon_la_SOURCES = \
+	tools/common/ask.c \
+	tools/common/ask.h \
 	tools/common/auto.h \
 	tools/common/base64.c \
 	tools/common/base64.h \

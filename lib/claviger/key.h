@@ -355,6 +355,30 @@ struct clv_maintain_report {
 CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
 				 struct clv_maintain_report *ret_report, struct clv_err *err);
 
+/*
+ * The same for what was due at `as_of` (ns since 1970; a time that is yet to come counts as now),
+ * so that nothing is destroyed that came due after somebody looked with clv_maintain_due().
+ */
+CLV_MUST_USE clv_rc clv_maintain_as_of(struct clv_ctx *ctx, const struct clv_caller *who,
+				       int64_t as_of, struct clv_maintain_report *ret_report,
+				       struct clv_err *err);
+
+/* What of clv_maintain() cannot be undone. Plain data. */
+struct clv_maintain_due {
+	int64_t as_of;     /* ns since 1970: when it was looked at */
+	uint64_t versions; /* that are due for destruction: their key material would go for good */
+};
+
+/*
+ * What clv_maintain() would destroy now; nothing is changed. *ret_versions are the first `limit` of
+ * them, the longest due first, and otherwise as in clv_key_ring_list(). Needs no token. Asks for
+ * the permission of clv_maintain(): who may not do it has nothing to look at.
+ */
+CLV_MUST_USE clv_rc clv_maintain_due(struct clv_ctx *ctx, const struct clv_caller *who,
+				     size_t limit, struct clv_maintain_due *ret_due,
+				     struct clv_version **ret_versions, size_t *ret_n,
+				     struct clv_err *err);
+
 /* Ends a page of any of the lists above. NULL is fine. Returns NULL. */
 void *clv_page_free(void *page);
 

@@ -144,6 +144,8 @@ static const char *const sql_table[] = {
 		" WHERE v.state = 4 AND v.destroy_time <= :now"
 		" AND (v.destroy_time, v.row) > (:after_time, :after_row)"
 		" ORDER BY v.destroy_time, v.row LIMIT :limit",
+	[STORE_SQL_VERSION_COUNT_DUE] = "SELECT count(*) FROM versions v INDEXED BY versions_due"
+					" WHERE v.state = 4 AND v.destroy_time <= :now",
 	[STORE_SQL_VERSION_LIST_WORN] =
 		"SELECT " VERSION_COLUMNS
 		" FROM operation_counts o INDEXED BY operation_counts_high"

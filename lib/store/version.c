@@ -330,6 +330,22 @@ clv_rc store_version_list_due(struct store *store, int64_t now, int64_t after_ti
 	return read_versions(&run, rows, ret_n, err);
 }
 
+clv_rc store_version_count_due(struct store *store, int64_t now, uint64_t *ret_n,
+			       struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_COUNT_DUE);
+	uint64_t n;
+	bool found;
+
+	store_bind_int(&run, ":now", now);
+	CLV_TRY(store_step(&run, &found, err));
+	n = found ? store_read_count(&run) : 0;
+	CLV_TRY(store_row_check(&run, err));
+	*ret_n = n;
+	return CLV_OK;
+}
+
 static clv_rc erase_row(struct store *store, const struct store_version *version,
 			struct clv_err *err)
 {
