@@ -25,6 +25,8 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/opt.h \
 	tools/common/out.c \
 	tools/common/out.h \
+	tools/common/pile.c \
+	tools/common/pile.h \
 	tools/common/progress.c \
 	tools/common/progress.h \
 	tools/common/record.c \
