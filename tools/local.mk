@@ -2,6 +2,8 @@
 # Tools see installed headers and link the installed library, nothing private.
 noinst_LTLIBRARIES += tools/libkmscommon.la
 tools_libkmscommon_la_SOURCES = \
+	tools/common/ask.c \
+	tools/common/ask.h \
 	tools/common/auto.h \
 	tools/common/base64.c \
 	tools/common/base64.h \
@@ -23,6 +25,8 @@ tools_libkmscommon_la_SOURCES = \
 	tools/common/opt.h \
 	tools/common/out.c \
 	tools/common/out.h \
+	tools/common/pile.c \
+	tools/common/pile.h \
 	tools/common/progress.c \
 	tools/common/progress.h \
 	tools/common/record.c \

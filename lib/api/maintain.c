@@ -194,20 +194,82 @@ static clv_rc maintain_granted(struct clv_ctx *ctx, struct api_upkeep *up, struc
 	return api_rotate_due(up, err);
 }
 
-clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
-		    struct clv_maintain_report *ret_report, struct clv_err *err)
+/* It is the whole home that is maintained. */
+static const char *project_of(const struct clv_ctx *ctx, char project[CLV_NAME_MAX])
+{
+	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+
+	memcpy(name.project, ctx->info.project, sizeof name.project);
+	return clv_name_format(&name, CLV_NAME_PROJECT, project);
+}
+
+clv_rc clv_maintain_as_of(struct clv_ctx *ctx, const struct clv_caller *who, int64_t as_of,
+			  struct clv_maintain_report *ret_report, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
 	struct gate_question question = { .permission = PERMISSION, .change = true };
-	struct api_upkeep up = { .who = who, .now = clv_time_now() };
-	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+	const int64_t now = clv_time_now();
+	struct api_upkeep up = { .who = who, .now = as_of < now ? as_of : now };
 	char project[CLV_NAME_MAX];
 
-	memcpy(name.project, ctx->info.project, sizeof name.project);
-	question.resource = clv_name_format(&name, CLV_NAME_PROJECT, project);
+	question.resource = project_of(ctx, project);
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	up.grant = grant;
 	CLV_TRY(gate_answer(ctx, grant, maintain_granted(ctx, &up, err), NULL, err));
 	*ret_report = up.report;
+	return CLV_OK;
+}
+
+clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
+		    struct clv_maintain_report *ret_report, struct clv_err *err)
+{
+	return clv_maintain_as_of(ctx, who, INT64_MAX, ret_report, err);
+}
+
+/* ---- what is going to be done */
+
+static clv_rc due_granted(struct clv_ctx *ctx, size_t limit, struct clv_maintain_due *due,
+			  void **ret_versions, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO(api_worker_release) struct api_worker *worker = NULL;
+	CLV_AUTO(clv_page_free) void *rows = NULL;
+	CLV_AUTO(clv_page_free) void *versions = NULL;
+	size_t n;
+
+	CLV_TRY(api_page_new(limit, sizeof(struct store_version), &rows, err));
+	CLV_TRY(api_page_new(limit, sizeof(struct clv_version), &versions, err));
+	CLV_TRY(api_worker_acquire(ctx, &worker, err));
+	CLV_TRY(store_version_list_due(worker->store, due->as_of, INT64_MIN, 0, limit, rows, &n,
+				       err));
+	CLV_TRY(store_version_count_due(worker->store, due->as_of, &due->versions, err));
+	if (due->versions < n) /* another process destroyed some in between */
+		due->versions = n;
+	for (size_t i = 0; i < n; i++)
+		((struct clv_version *) versions)[i] = ((const struct store_version *) rows)[i].pub;
+	*ret_n = n;
+	*ret_versions = n > 0 ? CLV_TAKE(versions) : NULL;
+	return CLV_OK;
+}
+
+clv_rc clv_maintain_due(struct clv_ctx *ctx, const struct clv_caller *who, size_t limit,
+			struct clv_maintain_due *ret_due, struct clv_version **ret_versions,
+			size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
+	CLV_AUTO(clv_page_free) void *versions = NULL;
+	struct gate_question question = { .permission = PERMISSION,
+					  .reason = "to see what is due" };
+	struct clv_maintain_due due = { .as_of = clv_time_now() };
+	char project[CLV_NAME_MAX];
+	size_t n = 0;
+	clv_rc rc;
+
+	question.resource = project_of(ctx, project);
+	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
+	rc = due_granted(ctx, limit, &due, &versions, &n, err);
+	CLV_TRY(gate_answer(ctx, grant, rc, NULL, err));
+	*ret_due = due;
+	*ret_versions = CLV_TAKE(versions);
+	*ret_n = n;
 	return CLV_OK;
 }

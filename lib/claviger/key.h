@@ -126,22 +126,6 @@ struct clv_key_ring {
 	int64_t create_time; /* ns since 1970 */
 };
 
-struct clv_key {
-	char name[CLV_NAME_MAX];
-	enum clv_purpose purpose;
-	enum clv_algorithm algorithm;
-	enum clv_protection protection; /* as asked; the material is in the token in any case */
-	enum clv_residency residency;
-	int64_t create_time;          /* ns since 1970 */
-	uint64_t primary;             /* version number; 0: no primary */
-	enum clv_state primary_state; /* meaningful when primary != 0 */
-	int64_t destroy_delay;        /* ns from the order to destroy a version to its execution */
-	int64_t rotation_period;      /* ns between automatic rotations; 0: none */
-	int64_t next_rotation_time;   /* ns since 1970; 0: no rotation is due ever */
-	bool import_only;             /* versions are imported, never generated */
-	char labels[CLV_LABELS_MAX];  /* "key=value,key=value", sorted by key; may be empty */
-};
-
 struct clv_version {
 	char name[CLV_NAME_MAX];
 	uint64_t number; /* from 1, never reused */
@@ -159,6 +143,22 @@ struct clv_version {
 	char state_reason[CLV_REASON_MAX];       /* why, may be empty */
 	int64_t destroy_time;       /* ns since 1970: when it is due; 0: not scheduled */
 	int64_t destroy_event_time; /* ns since 1970: when it was destroyed; 0: it was not */
+};
+
+struct clv_key {
+	char name[CLV_NAME_MAX];
+	enum clv_purpose purpose;
+	enum clv_algorithm algorithm;
+	enum clv_protection protection; /* as asked; the material is in the token in any case */
+	enum clv_residency residency;
+	int64_t create_time;                /* ns since 1970 */
+	uint64_t primary;                   /* version number; 0: no primary */
+	struct clv_version primary_version; /* it; meaningful when primary != 0 */
+	int64_t destroy_delay;       /* ns from the order to destroy a version to its execution */
+	int64_t rotation_period;     /* ns between automatic rotations; 0: none */
+	int64_t next_rotation_time;  /* ns since 1970; 0: no rotation is due ever */
+	bool import_only;            /* versions are imported, never generated */
+	char labels[CLV_LABELS_MAX]; /* "key=value,key=value", sorted by key; may be empty */
 };
 
 /*
@@ -354,6 +354,30 @@ struct clv_maintain_report {
  */
 CLV_MUST_USE clv_rc clv_maintain(struct clv_ctx *ctx, const struct clv_caller *who,
 				 struct clv_maintain_report *ret_report, struct clv_err *err);
+
+/*
+ * The same for what was due at `as_of` (ns since 1970; a time that is yet to come counts as now),
+ * so that nothing is destroyed that came due after somebody looked with clv_maintain_due().
+ */
+CLV_MUST_USE clv_rc clv_maintain_as_of(struct clv_ctx *ctx, const struct clv_caller *who,
+				       int64_t as_of, struct clv_maintain_report *ret_report,
+				       struct clv_err *err);
+
+/* What of clv_maintain() cannot be undone. Plain data. */
+struct clv_maintain_due {
+	int64_t as_of;     /* ns since 1970: when it was looked at */
+	uint64_t versions; /* that are due for destruction: their key material would go for good */
+};
+
+/*
+ * What clv_maintain() would destroy now; nothing is changed. *ret_versions are the first `limit` of
+ * them, the longest due first, and otherwise as in clv_key_ring_list(). Needs no token. Asks for
+ * the permission of clv_maintain(): who may not do it has nothing to look at.
+ */
+CLV_MUST_USE clv_rc clv_maintain_due(struct clv_ctx *ctx, const struct clv_caller *who,
+				     size_t limit, struct clv_maintain_due *ret_due,
+				     struct clv_version **ret_versions, size_t *ret_n,
+				     struct clv_err *err);
 
 /* Ends a page of any of the lists above. NULL is fine. Returns NULL. */
 void *clv_page_free(void *page);

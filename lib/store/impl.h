@@ -55,6 +55,7 @@ enum store_sql {
 	STORE_SQL_VERSION_LIST,
 	STORE_SQL_VERSION_LIST_PENDING,
 	STORE_SQL_VERSION_LIST_DUE,
+	STORE_SQL_VERSION_COUNT_DUE,
 	STORE_SQL_VERSION_LIST_WORN,
 	STORE_SQL_VERSION_NEXT,
 	STORE_SQL_VERSION_INSERT,
@@ -229,6 +230,9 @@ struct clv_name store_location_name(const struct store *store, const char *id);
 /* The parts of a key's name as columns, and as :location, :project, :ring and :key. */
 void store_read_key_name(struct store_run *run, struct clv_name *name);
 void store_bind_key_name(struct store_run *run, const struct clv_name *name);
+
+/* What there is of a version for others to see, as the columns VERSION_PUBLIC; not its name. */
+void store_read_version(struct store_run *run, struct clv_version *version);
 
 /* The number that the next version of a key gets. */
 CLV_MUST_USE clv_rc store_version_next(struct store *store, int64_t key_row, uint64_t *ret_number,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys. What a key's primary version is like is read from that version's row. */
+/* Keys, each with its primary version, which is read from that version's row. */
 #include "lib/store/impl.h"
 #include "lib/base/banned.h"
 
@@ -26,7 +26,7 @@ static void read_primary(struct store_run *run, struct clv_key *key)
 	if (store_read_null(run))
 		return;
 	key->primary = store_read_count(run);
-	key->primary_state = (enum clv_state) store_read_enum(run, CLV_STATE_GENERATION_FAILED);
+	store_read_version(run, &key->primary_version);
 }
 
 static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct clv_err *err)
@@ -51,6 +51,10 @@ static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct 
 	read_primary(run, &key.pub);
 	CLV_TRY(store_row_check(run, err));
 	clv_name_format(&name, CLV_NAME_KEY, key.pub.name);
+	name.kind = CLV_NAME_VERSION;
+	name.version = key.pub.primary;
+	if (key.pub.primary != 0)
+		clv_name_format(&name, CLV_NAME_VERSION, key.pub.primary_version.name);
 	*ret_key = key;
 	return CLV_OK;
 }

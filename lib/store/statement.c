@@ -16,18 +16,22 @@
 #define RING_COLUMNS "r.row, r.project, l.id, r.id, r.create_time, r.kek_id, r.root_id, r.kek_blob"
 #define RING_FROM " FROM locations l CROSS JOIN key_rings r ON r.location = l.row"
 
+/* What a struct clv_version has, but for its name. */
+#define VERSION_PUBLIC                                                                             \
+	"v.number, v.uid, v.state, v.algorithm, v.protection, v.residency, v.create_time,"         \
+	" v.generate_time, v.state_time, v.state_principal, v.state_reason, v.destroy_time,"       \
+	" v.destroy_event_time, v.import_time, v.import_job"
+
 #define KEY_COLUMNS                                                                                \
 	"k.row, k.row_version, k.key_ring, r.project, l.id, r.id, k.id, k.purpose, k.algorithm,"   \
 	" k.protection, k.residency, k.create_time, k.destroy_delay, k.rotation_period,"           \
-	" k.next_rotation_time, k.import_only, k.labels, k.primary_number, p.state"
+	" k.next_rotation_time, k.import_only, k.labels, k.primary_number, " VERSION_PUBLIC
 #define KEY_FROM RING_FROM " CROSS JOIN crypto_keys k ON k.key_ring = r.row"
-#define KEY_PRIMARY " LEFT JOIN versions p ON p.crypto_key = k.row AND p.number = k.primary_number"
+#define KEY_PRIMARY " LEFT JOIN versions v ON v.crypto_key = k.row AND v.number = k.primary_number"
 
 #define VERSION_COLUMNS                                                                            \
-	"v.row, v.row_version, v.crypto_key, r.project, l.id, r.id, k.id, v.number, v.uid,"        \
-	" v.state, v.algorithm, v.protection, v.residency, v.create_time, v.generate_time,"        \
-	" v.state_time, v.state_principal, v.state_reason, v.destroy_time, v.destroy_event_time,"  \
-	" v.import_time, v.import_job, v.check_value, v.public_key, v.token_enabled, v.blob"
+	"v.row, v.row_version, v.crypto_key, r.project, l.id, r.id, k.id, " VERSION_PUBLIC         \
+	", v.check_value, v.public_key, v.token_enabled, v.blob"
 #define KEY_UP                                                                                     \
 	" CROSS JOIN key_rings r ON r.row = k.key_ring"                                            \
 	" CROSS JOIN locations l ON l.row = r.location"
@@ -140,6 +144,8 @@ static const char *const sql_table[] = {
 		" WHERE v.state = 4 AND v.destroy_time <= :now"
 		" AND (v.destroy_time, v.row) > (:after_time, :after_row)"
 		" ORDER BY v.destroy_time, v.row LIMIT :limit",
+	[STORE_SQL_VERSION_COUNT_DUE] = "SELECT count(*) FROM versions v INDEXED BY versions_due"
+					" WHERE v.state = 4 AND v.destroy_time <= :now",
 	[STORE_SQL_VERSION_LIST_WORN] =
 		"SELECT " VERSION_COLUMNS
 		" FROM operation_counts o INDEXED BY operation_counts_high"

@@ -225,6 +225,10 @@ CLV_MUST_USE clv_rc store_version_list_due(struct store *store, int64_t now, int
 					   struct store_version *rows, size_t *ret_n,
 					   struct clv_err *err);
 
+/* How many these are. */
+CLV_MUST_USE clv_rc store_version_count_due(struct store *store, int64_t now, uint64_t *ret_n,
+					    struct clv_err *err);
+
 /*
  * How many operations with a version were reserved so far: what processes may have done. Beside the
  * version's row, whose row version does not move.

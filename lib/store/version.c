@@ -15,18 +15,15 @@ static void read_material(struct store_run *run, struct store_version *version)
 		run->damaged = true;
 }
 
-static void read_import(struct store_run *run, struct store_version *version)
+static void read_public_half(struct store_run *run, struct store_version *version)
 {
-	version->pub.import_time = store_read_int_or(run, 0);
-	if (!store_read_null(run))
-		store_read_text(run, version->pub.import_job, sizeof version->pub.import_job);
 	if (!store_read_null(run))
 		store_read_blob(run, version->check_value, sizeof version->check_value);
 	version->public_key_len =
 		store_read_blob_upto(run, version->public_key, sizeof version->public_key);
 }
 
-static void read_public(struct store_run *run, struct clv_version *version)
+void store_read_version(struct store_run *run, struct clv_version *version)
 {
 	version->number = store_read_count(run);
 	store_read_blob(run, version->uid, sizeof version->uid);
@@ -41,6 +38,9 @@ static void read_public(struct store_run *run, struct clv_version *version)
 	store_read_text(run, version->state_reason, sizeof version->state_reason);
 	version->destroy_time = store_read_int_or(run, 0);
 	version->destroy_event_time = store_read_int_or(run, 0);
+	version->import_time = store_read_int_or(run, 0);
+	if (!store_read_null(run))
+		store_read_text(run, version->import_job, sizeof version->import_job);
 }
 
 static clv_rc read_version(struct store_run *run, struct store_version *ret_version,
@@ -53,8 +53,8 @@ static clv_rc read_version(struct store_run *run, struct store_version *ret_vers
 	version.row_version = store_read_int(run);
 	version.key_row = store_read_int(run);
 	store_read_key_name(run, &name);
-	read_public(run, &version.pub);
-	read_import(run, &version);
+	store_read_version(run, &version.pub);
+	read_public_half(run, &version);
 	read_material(run, &version);
 	CLV_TRY(store_row_check(run, err));
 	name.version = version.pub.number;
@@ -328,6 +328,22 @@ clv_rc store_version_list_due(struct store *store, int64_t now, int64_t after_ti
 	store_bind_int(&run, ":after_row", after_row);
 	store_bind_limit(&run, limit);
 	return read_versions(&run, rows, ret_n, err);
+}
+
+clv_rc store_version_count_due(struct store *store, int64_t now, uint64_t *ret_n,
+			       struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_COUNT_DUE);
+	uint64_t n;
+	bool found;
+
+	store_bind_int(&run, ":now", now);
+	CLV_TRY(store_step(&run, &found, err));
+	n = found ? store_read_count(&run) : 0;
+	CLV_TRY(store_row_check(&run, err));
+	*ret_n = n;
+	return CLV_OK;
 }
 
 static clv_rc erase_row(struct store *store, const struct store_version *version,

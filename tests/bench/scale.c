@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 #define FILL_AT_ONCE 20000 /* rows in one transaction */
 #define MIB (1024.0 * 1024.0)
 #define MEMORY_MAX_MIB 1024.0
+#define LIST_MAX_MIB 64.0
 
 /* A home with one key of many versions, and one ring of many keys with a version each. */
 struct home {
@@ -490,6 +492,38 @@ static bool row_memory(void)
 	return mib > 0;
 }
 
+/* kmsctl as it is built, listing every version in this order (NULL: in its own) to nowhere. */
+static void list_versions(const struct home *home, const char *order)
+{
+	const char *above = getenv("top_builddir");
+	char kmsctl[300];
+
+	snprintf(kmsctl, sizeof kmsctl, "%s/tools/kmsctl/kmsctl", above != NULL ? above : ".");
+	if (freopen("/dev/null", "w", stdout) != NULL)
+		execl(kmsctl, "kmsctl", "--home", home->path, "--allow-unlocked-memory", "keys",
+		      "versions", "list", "--key", DEEP_KEY, order != NULL ? "--sort-by" : NULL,
+		      order, (char *) NULL);
+	perror(kmsctl);
+	_exit(127);
+}
+
+/* The most that was resident of it, or of us when it began. */
+static bool row_list(const struct home *home, const char *name, const char *order)
+{
+	struct rusage usage;
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		list_versions(home, order);
+	if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || status != 0) {
+		fprintf(stderr, "scale: %s: status %d\n", name, status);
+		return false;
+	}
+	measure_limit(name, "MiB", (double) usage.ru_maxrss / 1024.0, LIST_MAX_MIB);
+	return true;
+}
+
 static bool home_open(struct home *home)
 {
 	struct stat st;
@@ -530,7 +564,8 @@ static bool run(const char *folder)
 	done = home_open(&small) && home_open(&big) && rows_lookups(&big, &small) &&
 	       rows_pages("versions", versions_step, &big, big.n_versions, &small) &&
 	       rows_pages("keys", keys_step, &big, big.n_keys, &small) && walk(&big) &&
-	       row_memory();
+	       row_memory() && row_list(&big, "scale.list.table", NULL) &&
+	       row_list(&big, "scale.list.sorted", "~createTime");
 	home_close(&big);
 	home_close(&small);
 	return done;

@@ -42,7 +42,7 @@ keys() { "$kmsctl" keys list --keyring "$R" --format 'value(name.basename())' "$
 "$kmsctl" keyrings create r1 --location global --quiet
 for key in alpha beta gamma delta; do "$kmsctl" keys create $key --keyring "$R" --quiet; done
 "$kmsctl" keys create hsm --keyring "$R" --protection-level hsm --destroy-scheduled-duration 2d --quiet
-"$kmsctl" keys versions disable 1 --key "$R/cryptoKeys/beta" --quiet >log
+"$kmsctl" keys versions disable 1 --key "$R/cryptoKeys/beta" --reason drill --quiet >log
 "$kmsctl" keys versions create --key "$R/cryptoKeys/gamma" --primary --quiet
 
 # ---- filters, order, number
@@ -88,6 +88,29 @@ is 'in JSON it is an object beside the list' "$rc $(cat out err)" \
 {"warnings":["--filter: nothing here has a field stat"]}'
 run keys versions list --key "$R/cryptoKeys/gamma" --format json --filter name:2 --uri
 is 'names in JSON' "$(tr -d ' \n' <out)" "[\"$R/cryptoKeys/gamma/cryptoKeyVersions/2\"]"
+
+# ---- the primary version of a key is shown as the version is
+
+# primary: of the key, or the one key, in a JSON text
+primary()
+{
+	perl -MJSON::PP -e 'local $/; my $doc = decode_json(<>); $doc = $doc->[0] if ref $doc eq "ARRAY";
+		print JSON::PP->new->canonical->pretty->encode($doc->{primary} // $doc)'
+}
+"$kmsctl" keys versions describe 1 --key "$R/cryptoKeys/beta" --format json | primary >version
+"$kmsctl" keys describe "$R/cryptoKeys/beta" --format json | primary >described
+"$kmsctl" keys list --keyring "$R" --filter name:beta --format json | primary >listed
+is 'it is a whole version' "$(grep -Ec '"(algorithm|generateTime|uid|stateTime|state|name)"' version)" 6
+is 'where a key is described' "$(cat described)" "$(cat version)"
+is 'and where it is listed' "$(cat listed)" "$(cat version)"
+"$kmsctl" keys versions describe 1 --key "$R/cryptoKeys/beta" >version
+"$kmsctl" keys describe "$R/cryptoKeys/beta" >described
+is 'also in text' "$(sed -n '/^primary:/,/^[^p ]/s/^  //p' described)" "$(cat version)"
+is 'and its fields can be filtered' \
+	"$(keys --filter 'primary.generateTime>2026-01-01 AND primary.stateReason=drill')" beta
+
+# ----
+
 prints 'every kind of thing can be filtered' global locations list --filter locationId=global \
 	--format 'value(locationId)'
 prints 'and counted' "$R" keyrings list --location global --limit 1 --uri
@@ -99,10 +122,10 @@ prints 'fields of one thing' "gamma	2	ENABLED" keys describe "$R/cryptoKeys/gamm
 prints 'of what was made' "Created key ring [r2].
 projects/demo/locations/global/keyRings/r2" keyrings create r2 --location global \
 	--format 'value(name)'
-prints 'a table of what is asked for' 'NAME   STATE     CREATE_TIME
+prints 'a table of what is asked for' 'NAME   STATE     DESTROY_TIME
 beta   DISABLED
 gamma  ENABLED' keys list --keyring "$R" --filter 'name:(beta gamma)' \
-	--format 'table(name.basename(),primary.state,primary.createTime)'
+	--format 'table(name.basename(),primary.state,primary.destroyTime)'
 prints 'also of one thing' 'ALGORITHM
 GOOGLE_SYMMETRIC_ENCRYPTION' keys describe "$R/cryptoKeys/beta" --format 'table(versionTemplate.algorithm)'
 prints 'a field that is not there' '' keys describe "$R/cryptoKeys/gamma" --format 'value(nothing)'

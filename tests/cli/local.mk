@@ -10,6 +10,8 @@ test_scripts += \
 	tests/cli/kmsctl.sh \
 	tests/cli/life.sh \
 	tests/cli/lists.sh \
+	tests/cli/long_list.sh \
+	tests/cli/maintain.sh \
 	tests/cli/oaep.sh \
 	tests/cli/rotation.sh \
 	tests/cli/sign.sh

@@ -10,6 +10,7 @@
 #include "tools/common/field.h"
 #include "tools/common/filter.h"
 #include "tools/common/format.h"
+#include "tools/common/pile.h"
 
 const char *const fuzz_seeds = "filter";
 
@@ -45,18 +46,22 @@ static void try_filter(const char *text, const json_t *record)
 
 static void try_sort(const char *text, const json_t *record)
 {
+	struct kms_pile *pile;
 	struct clv_err err;
-	json_t *list, *sorted;
+	const char *row;
+	size_t len;
 
 	if (kms_sort_check(text, &err) != CLV_OK)
 		return;
-	list = json_array();
+	FUZZ_CHECK(kms_pile_new(text, 4, &pile, &err) == CLV_OK);
 	for (int i = 0; i < 3; i++)
-		json_array_append(list, (json_t *) (uintptr_t) record);
-	sorted = kms_sort(list, text);
-	FUZZ_CHECK(json_array_size(sorted) == 3);
-	json_decref(sorted);
-	json_decref(list);
+		FUZZ_CHECK(kms_pile_add(pile, record, "abc" + i, 1, &err) == CLV_OK);
+	FUZZ_CHECK(kms_pile_begin(pile, &err) == CLV_OK);
+	for (int i = 0; i < 4; i++) {
+		FUZZ_CHECK(kms_pile_next(pile, &row, &len, &err) == CLV_OK);
+		FUZZ_CHECK(i < 3 ? len == 1 && *row == "abc"[i] : row == NULL);
+	}
+	kms_pile_free(pile);
 }
 
 static void try_format(const char *text, const json_t *record)

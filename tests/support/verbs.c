@@ -157,6 +157,18 @@ static clv_rc maintain(struct home_world *w, const struct clv_caller *who, const
 	return clv_maintain(w->ctx, who, &report, &w->err);
 }
 
+static clv_rc maintain_due(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_maintain_due due;
+	struct clv_version *versions = NULL;
+	size_t n;
+	clv_rc rc = clv_maintain_due(w->ctx, who, 1, &due, &versions, &n, &w->err);
+
+	(void) resource;
+	clv_page_free(versions);
+	return rc;
+}
+
 static clv_rc encrypt(struct home_world *w, const struct clv_caller *who, const char *resource)
 {
 	struct clv_bytes text = { (const uint8_t *) VERB_MARKER, strlen(VERB_MARKER) };
@@ -481,6 +493,7 @@ const struct verb verbs[] = {
 	{ "token_list_all", "claviger.tokens.list", token_list_all, PROJECT, NULL },
 	{ "token_status", "claviger.tokens.get", token_status, LOCATION, NO_LOCATION },
 	{ "maintain", "claviger.homes.maintain", maintain, PROJECT, NULL },
+	{ "maintain_due", "claviger.homes.maintain", maintain_due, PROJECT, NULL },
 	{ "status_get", "claviger.homes.get", status_get, PROJECT, NULL },
 };
 const size_t n_verbs = CLV_ARRAY_LEN(verbs);

@@ -511,6 +511,78 @@ static void nothing_is_due_before_its_time(struct home_world *w)
 	}
 }
 
+/* ---- what is going to end */
+
+static uint64_t due_versions(struct home_world *w, size_t limit, struct clv_maintain_due *ret_due,
+			     struct clv_version **ret_versions)
+{
+	size_t n = 99;
+
+	*ret_versions = NULL;
+	assert_ok(w, clv_maintain_due(w->ctx, NULL, limit, ret_due, ret_versions, &n, &w->err));
+	return n;
+}
+
+static void what_is_due_can_be_seen_and_nothing_is_done(struct home_world *w)
+{
+	struct clv_maintain_due due;
+	struct clv_version *versions;
+
+	schedule(w, 3, 2);
+	world_open(w);
+	assert_int_equal(due_versions(w, 10, &due, &versions), 0);
+	assert_int_equal(due.versions, 0);
+	assert_null(versions);
+	time_passes(w);
+	assert_int_equal(due_versions(w, 2, &due, &versions), 2);
+	assert_int_equal(due.versions, 5);
+	assert_true(due.as_of <= clv_time_now());
+	assert_int_equal(versions[0].state, CLV_STATE_DESTROY_SCHEDULED);
+	assert_true(versions[0].destroy_time < versions[1].destroy_time);
+	clv_page_free(versions);
+	assert_int_equal(due_versions(w, 10, &due, &versions), 5);
+	clv_page_free(versions);
+	assert_int_equal(in_state(w, CLV_STATE_DESTROY_SCHEDULED), 5);
+	assert_int_equal(in_state(w, CLV_STATE_DESTROYED), 0);
+	assert_int_equal(
+		clv_maintain_due(w->ctx, NULL, 0, &due, &versions, &(size_t){ 0 }, &w->err),
+		CLV_E_INVALID_ARGUMENT);
+	assert_int_equal(maintain(w).destroyed, 5);
+}
+
+/* What came due after somebody was asked about the rest is not his yes. */
+static void what_was_due_at_a_time_is_all_that_ends(struct home_world *w)
+{
+	struct clv_maintain_report report;
+	char sql[128];
+
+	schedule(w, 4, 0);
+	world_open(w);
+	snprintf(sql, sizeof sql, "UPDATE versions SET destroy_time = %jd + row WHERE state = 4",
+		 (intmax_t) (clv_time_now() - CLV_NS_PER_S));
+	world_sql(w, sql);
+	assert_ok(w, clv_maintain_as_of(w->ctx, NULL, clv_time_now() - 2 * CLV_NS_PER_S, &report,
+					&w->err));
+	assert_int_equal(report.destroyed, 0);
+	assert_ok(w, clv_maintain_as_of(w->ctx, NULL, clv_time_now(), &report, &w->err));
+	assert_int_equal(report.destroyed, 4);
+}
+
+/* A time that is yet to come brings nothing to its end sooner. */
+static void a_time_to_come_counts_as_now(struct home_world *w)
+{
+	struct clv_maintain_report report;
+
+	schedule(w, 1, 1);
+	world_open(w);
+	assert_ok(w, clv_maintain_as_of(w->ctx, NULL, INT64_MAX, &report, &w->err));
+	assert_int_equal(report.destroyed, 0);
+	assert_ok(w, clv_maintain_as_of(w->ctx, NULL, clv_time_now() + CLV_DESTROY_DELAY_MAX,
+					&report, &w->err));
+	assert_int_equal(report.destroyed, 0);
+	assert_int_equal(in_state(w, CLV_STATE_DESTROY_SCHEDULED), 2);
+}
+
 static void what_a_destroyed_version_encrypted_is_lost(struct home_world *w)
 {
 	struct clv_switch_report report;
@@ -913,6 +985,9 @@ int main(void)
 		home_test(running_process_is_cut_off_at_once_and_for_good),
 		home_test(destroy_and_restore_need_no_token),
 		home_test(nothing_is_due_before_its_time),
+		home_test(what_is_due_can_be_seen_and_nothing_is_done),
+		home_test(what_was_due_at_a_time_is_all_that_ends),
+		home_test(a_time_to_come_counts_as_now),
 		home_test(what_a_destroyed_version_encrypted_is_lost),
 		home_test(destroyed_version_is_named_in_the_audit_log),
 		home_test(blob_of_a_destroyed_version_is_in_no_file),

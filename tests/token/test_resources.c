@@ -101,7 +101,7 @@ static void what_was_made_is_found_as_it_was_made(struct home_world *w)
 	assert_memory_equal(&key, &found_key, sizeof key);
 	assert_string_equal(key.name, LOCATION "/keyRings/s/cryptoKeys/k");
 	assert_int_equal(key.primary, 1);
-	assert_int_equal(key.primary_state, CLV_STATE_ENABLED);
+	assert_int_equal(key.primary_version.state, CLV_STATE_ENABLED);
 	assert_ok(w, clv_version_get(w->ctx, NULL,
 				     LOCATION "/keyRings/s/cryptoKeys/k/cryptoKeyVersions/1",
 				     &version, &w->err));

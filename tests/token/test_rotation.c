@@ -384,7 +384,7 @@ static void due_key_gets_a_new_primary_and_its_next_time(struct home_world *w)
 		assert_int_equal(maintain(w).rotated, 1);
 		key = get(w, keys[k]);
 		assert_int_equal(key.primary, 2);
-		assert_int_equal(key.primary_state, CLV_STATE_ENABLED);
+		assert_int_equal(key.primary_version.state, CLV_STATE_ENABLED);
 		assert_int_equal(key.rotation_period, DAY);
 		assert_int_equal(key.next_rotation_time, due + DAY);
 		assert_ok(w, clv_encrypt(w->ctx, NULL, keys[k],

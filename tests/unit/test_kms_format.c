@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --format and --sort-by: what they read, what they refuse, what they make of records. */
+/* --format and --sort-by: what they read and refuse, and what --format makes of records. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -124,45 +124,6 @@ static void other_formats_are_refused(void **state)
 
 /* ---- order */
 
-static void sorts(const char *order, const char *json, const char *expected)
-{
-	json_t *list = json_loads(json, 0, NULL);
-	json_t *sorted;
-	struct clv_err err;
-	char *text;
-
-	assert_non_null(list);
-	assert_int_equal(kms_sort_check(order, &err), CLV_OK);
-	sorted = kms_sort(list, order);
-	assert_non_null(sorted);
-	text = json_dumps(sorted, JSON_COMPACT);
-	assert_string_equal(text, expected);
-	free(text);
-	json_decref(sorted);
-	json_decref(list);
-}
-
-static void order_is_by_the_first_field_first(void **state)
-{
-	(void) state;
-	sorts("a", "[{\"a\":10},{\"a\":9},{\"a\":10}]", "[{\"a\":9},{\"a\":10},{\"a\":10}]");
-	sorts("~a", "[{\"a\":9},{\"a\":10}]", "[{\"a\":10},{\"a\":9}]");
-	sorts("a,~b", "[{\"a\":1,\"b\":1},{\"a\":0,\"b\":1},{\"a\":1,\"b\":2}]",
-	      "[{\"a\":0,\"b\":1},{\"a\":1,\"b\":2},{\"a\":1,\"b\":1}]");
-	sorts("t", "[{\"t\":\"2026-11-25T10:00:00.5Z\"},{\"t\":\"2026-11-25T10:00:00Z\"}]",
-	      "[{\"t\":\"2026-11-25T10:00:00Z\"},{\"t\":\"2026-11-25T10:00:00.5Z\"}]");
-	sorts("p.s", "[{\"p\":{\"s\":\"b\"}},{\"p\":{\"s\":\"B\"}}]",
-	      "[{\"p\":{\"s\":\"B\"}},{\"p\":{\"s\":\"b\"}}]");
-}
-
-static void equals_stay_and_items_without_the_field_come_first(void **state)
-{
-	(void) state;
-	sorts("a", "[{\"a\":1,\"n\":1},{\"n\":2},{\"a\":1,\"n\":3},{\"n\":4}]",
-	      "[{\"n\":2},{\"n\":4},{\"a\":1,\"n\":1},{\"a\":1,\"n\":3}]");
-	sorts("a", "[]", "[]");
-}
-
 static void other_orders_are_refused(void **state)
 {
 	static const char *const rows[] = {
@@ -185,8 +146,6 @@ int main(void)
 		cmocka_unit_test(ends_of_lines_are_kept_where_nothing_else_is),
 		cmocka_unit_test(formats_are_text_json_and_those_with_fields),
 		cmocka_unit_test(other_formats_are_refused),
-		cmocka_unit_test(order_is_by_the_first_field_first),
-		cmocka_unit_test(equals_stay_and_items_without_the_field_come_first),
 		cmocka_unit_test(other_orders_are_refused),
 	};
 	return cmocka_run_group_tests_name("kms_format", tests, NULL, NULL);

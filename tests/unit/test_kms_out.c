@@ -59,6 +59,13 @@ static struct kms_screen screen(unsigned width)
 	return (struct kms_screen){ .width = width };
 }
 
+static void print_table(struct paper *paper, const struct kms_column *of, struct kms_screen on)
+{
+	struct clv_err err;
+
+	assert_int_equal(kms_print_table(paper->to, paper->json, of, on, &err), CLV_OK);
+}
+
 static void load(struct paper *paper, const char *json)
 {
 	paper->json = json_loads(json, 0, NULL);
@@ -111,7 +118,7 @@ static void columns_are_aligned_and_no_line_ends_in_blanks(void **state)
 
 	load(paper, "[{\"name\":\"long name\",\"primary\":{\"name\":\"x/y/12\"},\"n\":5},"
 		    "{\"name\":\"b\"},{\"n\":77}]");
-	kms_print_table(paper->to, paper->json, columns, screen(0));
+	print_table(paper, columns, screen(0));
 	shows(paper, "NAME       ID  N\nlong name  12  5\nb\n               77\n");
 }
 
@@ -120,7 +127,7 @@ static void a_map_is_shown_as_its_pairs(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[{\"name\":{\"env\":\"prod\",\"team\":\"\"},\"n\":1},{\"name\":{}}]");
-	kms_print_table(paper->to, paper->json, columns, screen(0));
+	print_table(paper, columns, screen(0));
 	shows(paper, "NAME            ID  N\nenv=prod,team=      1\n\n");
 }
 
@@ -129,7 +136,7 @@ static void width_is_counted_in_characters(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[{\"name\":\"\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\",\"n\":1}]");
-	kms_print_table(paper->to, paper->json, columns, screen(0));
+	print_table(paper, columns, screen(0));
 	shows(paper, "NAME   ID  N\n\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9      1\n");
 }
 
@@ -138,7 +145,7 @@ static void a_table_fits_the_terminal_and_keeps_the_ends_of_names(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[{\"name\":\"projects/demo/keyRings/ring-7\",\"n\":1}]");
-	kms_print_table(paper->to, paper->json, columns, screen(18));
+	print_table(paper, columns, screen(18));
 	shows(paper, "NAME         ID  N\n..gs/ring-7      1\n");
 }
 
@@ -147,7 +154,7 @@ static void a_table_too_wide_for_any_cut_is_still_printed(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[{\"name\":\"abcdefgh\",\"n\":1}]");
-	kms_print_table(paper->to, paper->json, columns, screen(3));
+	print_table(paper, columns, screen(3));
 	shows(paper, "NAME   ID  N\n..fgh      1\n");
 }
 
@@ -165,7 +172,7 @@ static void only_names_are_cut_to_fit(void **state)
 	load(paper, "[{\"name\":\"projects/demo/1\",\"primary\":{\"state\":\"ENABLED\"},"
 		    "\"stateTime\":\"2031-01-02T03:04:05Z\"},"
 		    "{\"name\":\"projects/demo/2\",\"primary\":{\"state\":\"DISABLED\"}}]");
-	kms_print_table(paper->to, paper->json, of_versions, screen(20));
+	print_table(paper, of_versions, screen(20));
 	shows(paper, "NAME   PRIMARY_STATE  SINCE\n"
 		     "..o/1  ENABLED        2031-01-02T03:04:05Z\n"
 		     "..o/2  DISABLED\n");
@@ -185,7 +192,7 @@ static void states_have_colours_where_there_are_any(void **state)
 	load(paper, "[{\"name\":\"ENABLED\",\"primary\":{\"state\":\"ENABLED\"}},"
 		    "{\"name\":\"b\",\"primary\":{\"state\":\"DISABLED\"}},"
 		    "{\"name\":\"c\",\"primary\":{\"state\":\"OTHER\"}}]");
-	kms_print_table(paper->to, paper->json, with_state, screen);
+	print_table(paper, with_state, screen);
 	shows(paper, "STATE     NAME\n\33[32mENABLED\33[0m   ENABLED\n"
 		     "\33[33mDISABLED\33[0m  b\nOTHER     c\n");
 }
@@ -195,8 +202,36 @@ static void an_empty_table_has_no_titles(void **state)
 	struct paper *paper = *state;
 
 	load(paper, "[]");
-	kms_print_table(paper->to, paper->json, columns, screen(0));
+	print_table(paper, columns, screen(0));
 	shows(paper, "");
+}
+
+static void a_key_shows_its_primary_version_as_that_version_is_shown(void **state)
+{
+	struct paper *paper = *state;
+	const struct clv_key key = {
+		.name = "projects/demo/locations/l/keyRings/r/cryptoKeys/k",
+		.purpose = CLV_PURPOSE_ENCRYPT_DECRYPT,
+		.algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
+		.primary = 3,
+		.primary_version = { .name = "projects/demo/locations/l/keyRings/r/cryptoKeys/k/"
+					     "cryptoKeyVersions/3",
+				     .number = 3,
+				     .state = CLV_STATE_DESTROY_SCHEDULED,
+				     .algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
+				     .protection = CLV_PROTECTION_HSM,
+				     .residency = CLV_RESIDENCY_WRAPPED,
+				     .import_time = CLV_NS_PER_S,
+				     .import_job = "j",
+				     .destroy_time = 2 * CLV_NS_PER_S,
+				     .state_reason = "drill" },
+	};
+	json_t *version = kms_record_version(&key.primary_version);
+
+	paper->json = kms_record_key(&key);
+	assert_int_equal(json_object_size(version), 13);
+	assert_true(json_equal(json_object_get(paper->json, "primary"), version));
+	json_decref(version);
 }
 
 static void a_key_has_the_field_names_of_cloud_kms(void **state)
@@ -208,8 +243,6 @@ static void a_key_has_the_field_names_of_cloud_kms(void **state)
 		.algorithm = CLV_ALG_GOOGLE_SYMMETRIC_ENCRYPTION,
 		.protection = CLV_PROTECTION_HSM,
 		.residency = CLV_RESIDENCY_WRAPPED,
-		.primary = 3,
-		.primary_state = CLV_STATE_DISABLED,
 		.destroy_delay = CLV_DESTROY_DELAY_DEFAULT,
 	};
 
@@ -218,8 +251,7 @@ static void a_key_has_the_field_names_of_cloud_kms(void **state)
 	shows(paper, "{\"name\":\"projects/p/locations/l/keyRings/r/cryptoKeys/k\","
 		     "\"purpose\":\"ENCRYPT_DECRYPT\",\"createTime\":\"1970-01-01T00:00:00Z\","
 		     "\"versionTemplate\":{\"algorithm\":\"GOOGLE_SYMMETRIC_ENCRYPTION\","
-		     "\"protectionLevel\":\"HSM\"},\"primary\":{\"name\":\"projects/p/locations/l/"
-		     "keyRings/r/cryptoKeys/k/cryptoKeyVersions/3\",\"state\":\"DISABLED\"},"
+		     "\"protectionLevel\":\"HSM\"},"
 		     "\"destroyScheduledDuration\":\"2592000s\",\"residency\":\"WRAPPED\"}");
 }
 
@@ -255,6 +287,7 @@ int main(void)
 		TEST(states_have_colours_where_there_are_any),
 		TEST(an_empty_table_has_no_titles),
 		TEST(a_key_has_the_field_names_of_cloud_kms),
+		TEST(a_key_shows_its_primary_version_as_that_version_is_shown),
 		TEST(a_record_that_could_not_be_made_is_an_error),
 	};
 	return cmocka_run_group_tests_name("kms_out", tests, NULL, NULL);

@@ -107,6 +107,7 @@ static void one_text_may_be_larger_than_the_memory(void **state)
 /* What `format` makes of the items of a list, up to its end. */
 static void streams(const char *format_text, const char *json, const char *expected)
 {
+	const struct kms_stream stream = { .limit = SIZE_MAX };
 	json_t *list = json_loads(json, 0, NULL);
 	struct kms_format format;
 	struct kms_out out;
@@ -115,7 +116,7 @@ static void streams(const char *format_text, const char *json, const char *expec
 	assert_non_null(list);
 	assert_int_equal(kms_format_parse(format_text, &format, &err), CLV_OK);
 	kms_out_init(&out, format, false);
-	kms_out_stream(&out);
+	assert_int_equal(kms_out_stream(&out, &stream, &err), CLV_OK);
 	for (size_t i = 0; i < json_array_size(list); i++)
 		assert_int_equal(kms_out_item(&out, json_array_get(list, i), &err), CLV_OK);
 	assert_int_equal(out.n_items, json_array_size(list));

@@ -283,7 +283,7 @@ static void reads_go_on_beside_a_writer(void **state)
 	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
 	assert_ok(w, store_exec(writer, "BEGIN IMMEDIATE; UPDATE versions SET state = 2", &w->err));
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
-	assert_int_equal(key.pub.primary_state, CLV_STATE_ENABLED);
+	assert_int_equal(key.pub.primary_version.state, CLV_STATE_ENABLED);
 	assert_ok(w, store_exec(writer, "ROLLBACK", &w->err));
 	store_close(writer);
 }

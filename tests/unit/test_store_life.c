@@ -140,7 +140,7 @@ static void primary_moves_and_comes_with_its_state(void **state)
 	assert_ok(w, store_key_set_primary(w->store, grant(), &key, 2, &w->err));
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 	assert_int_equal(key.pub.primary, 2);
-	assert_int_equal(key.pub.primary_state, CLV_STATE_ENABLED);
+	assert_int_equal(key.pub.primary_version.state, CLV_STATE_ENABLED);
 	assert_int_equal(key.row_version, 2);
 }
 
@@ -222,9 +222,16 @@ static void due_versions_come_oldest_first_and_up_to_now(void **state)
 	static const uint64_t order[] = { 2, 4, 3, 1 };
 	struct world *w = *state;
 	struct store_version rows[8];
+	uint64_t counted;
 	size_t n;
 
 	some_due(w);
+	for (int64_t now = T0 - 1; now <= T0 + 31; now++) {
+		assert_ok(w, store_version_list_due(w->store, now, INT64_MIN, 0, 8, rows, &n,
+						    &w->err));
+		assert_ok(w, store_version_count_due(w->store, now, &counted, &w->err));
+		assert_int_equal(counted, n);
+	}
 	assert_ok(w, store_version_list_due(w->store, T0 + 30, INT64_MIN, 0, 8, rows, &n, &w->err));
 	assert_int_equal(n, CLV_ARRAY_LEN(order));
 	for (size_t i = 0; i < n; i++)

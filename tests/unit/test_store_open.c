@@ -465,7 +465,7 @@ static void fixture_of_schema_2_reads_as_it_was_written(void **state)
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 	assert_int_equal(key.pub.destroy_delay, 48 * 3600 * CLV_NS_PER_S);
 	assert_int_equal(key.pub.primary, 2);
-	assert_int_equal(key.pub.primary_state, CLV_STATE_DESTROY_SCHEDULED);
+	assert_int_equal(key.pub.primary_version.state, CLV_STATE_DESTROY_SCHEDULED);
 	assert_ok(w, store_version_list(w->store, &name, 0, 2, versions, &n, &w->err));
 	assert_int_equal(n, 2);
 	assert_int_equal(versions[0].pub.state, CLV_STATE_DESTROYED);

@@ -132,7 +132,7 @@ static void rotation_adds_a_version_makes_it_primary_and_moves_the_time(void **s
 	key = key_of(w, "k");
 	assert_int_equal(key.row_version, 2);
 	assert_int_equal(key.pub.primary, 2);
-	assert_int_equal(key.pub.primary_state, CLV_STATE_ENABLED);
+	assert_int_equal(key.pub.primary_version.state, CLV_STATE_ENABLED);
 	assert_int_equal(key.pub.next_rotation_time, T0 + DAY);
 	assert_int_equal(key.pub.rotation_period, DAY);
 }

@@ -207,7 +207,63 @@ static void new_key_has_version_1_as_its_primary(void **state)
 	assert_int_equal(key.pub.residency, CLV_RESIDENCY_WRAPPED);
 	assert_int_equal(key.pub.create_time, T0);
 	assert_int_equal(key.pub.primary, 1);
-	assert_int_equal(key.pub.primary_state, CLV_STATE_ENABLED);
+	assert_int_equal(key.pub.primary_version.state, CLV_STATE_ENABLED);
+}
+
+static void assert_primary_is(struct world *w, const struct clv_version *got)
+{
+	struct clv_name name = name_of(KEY_NAME("k"));
+	struct store_version want;
+
+	name.kind = CLV_NAME_VERSION;
+	name.version = 1;
+	assert_ok(w, store_version_get(w->store, &name, &want, &w->err));
+	assert_string_equal(got->name, want.pub.name);
+	assert_int_equal(got->number, 1);
+	assert_int_equal(got->state, want.pub.state);
+	assert_int_equal(got->algorithm, want.pub.algorithm);
+	assert_int_equal(got->protection, want.pub.protection);
+	assert_int_equal(got->residency, want.pub.residency);
+	assert_memory_equal(got->uid, want.pub.uid, CLV_UID_LEN);
+	assert_int_equal(got->create_time, want.pub.create_time);
+	assert_int_equal(got->generate_time, want.pub.generate_time);
+	assert_int_equal(got->import_time, want.pub.import_time);
+	assert_string_equal(got->import_job, want.pub.import_job);
+	assert_int_equal(got->state_time, want.pub.state_time);
+	assert_string_equal(got->state_principal, want.pub.state_principal);
+	assert_string_equal(got->state_reason, want.pub.state_reason);
+	assert_int_equal(got->destroy_time, want.pub.destroy_time);
+	assert_int_equal(got->destroy_event_time, want.pub.destroy_event_time);
+}
+
+/* Each column has a value that no other has, so that none is taken for its neighbour. */
+static void key_comes_with_the_whole_of_its_primary_version(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE versions SET create_time = 11, generate_time = 12, state_time = 13,"
+		" state_principal = 'user:p', state_reason = 'r', protection = 1, residency = 1",
+		"UPDATE versions SET state = 4, destroy_time = 14",
+		"UPDATE versions SET state = 3, destroy_time = NULL, destroy_event_time = 15,"
+		" blob = NULL",
+		"UPDATE versions SET generate_time = 0, import_time = 16, import_job = 'j',"
+		" check_value = zeroblob(32)",
+	};
+	struct world *w = *state;
+	const struct clv_name name = name_of(KEY_NAME("k")), ring = name_of(RING);
+	struct store_key key, keys[2];
+	size_t n;
+
+	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	for (size_t i = 0; i < CLV_ARRAY_LEN(changes); i++) {
+		world_sql(w, changes[i]);
+		assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
+		assert_primary_is(w, &key.pub.primary_version);
+		assert_ok(w, store_key_list(w->store, &ring, NULL, 2, keys, &n, &w->err));
+		assert_int_equal(n, 1);
+		assert_primary_is(w, &keys[0].pub.primary_version);
+	}
+	assert_int_equal(key.pub.primary_version.import_time, 16);
+	assert_int_equal(key.pub.primary_version.destroy_event_time, 15);
 }
 
 static void key_without_a_primary_says_so(void **state)
@@ -427,7 +483,7 @@ static void state_change_is_kept_with_who_and_why(void **state)
 	assert_int_equal(got.row_version, version.row_version + 1);
 	assert_int_equal(got.row, version.row);
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
-	assert_int_equal(key.pub.primary_state, CLV_STATE_DISABLED);
+	assert_int_equal(key.pub.primary_version.state, CLV_STATE_DISABLED);
 }
 
 static void change_decided_on_an_old_row_is_aborted(void **state)
@@ -607,6 +663,7 @@ int main(void)
 		TEST(largest_blob_fits_and_an_empty_one_is_refused),
 		TEST(new_key_has_version_1_as_its_primary),
 		TEST(key_without_a_primary_says_so),
+		TEST(key_comes_with_the_whole_of_its_primary_version),
 		TEST(version_comes_back_whole_by_name_and_by_uid),
 		TEST(unknown_uid_is_not_found),
 		TEST(key_is_added_once),

@@ -11,6 +11,7 @@ test_programs += \
 	tests/unit/test_kms_names \
 	tests/unit/test_kms_opt \
 	tests/unit/test_kms_out \
+	tests/unit/test_kms_pile \
 	tests/unit/test_kms_spool \
 	tests/unit/test_kms_progress \
 	tests/unit/test_rewrap_state
@@ -31,6 +32,8 @@ tests_unit_test_kms_opt_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_opt_LDADD = $(kms_test_libs)
 tests_unit_test_kms_out_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_out_LDADD = $(kms_test_libs)
+tests_unit_test_kms_pile_CPPFLAGS = $(kms_test_cppflags)
+tests_unit_test_kms_pile_LDADD = $(kms_test_libs)
 tests_unit_test_kms_spool_CPPFLAGS = $(kms_test_cppflags)
 tests_unit_test_kms_spool_LDADD = $(kms_test_libs)
 tests_unit_test_json_line_CPPFLAGS = $(kms_test_cppflags)

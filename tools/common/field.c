@@ -118,29 +118,46 @@ static int compare_folded(const char *a, const char *b)
 	return fold((unsigned char) *a) - fold((unsigned char) *b);
 }
 
+void kms_operand_read(const char *text, struct kms_operand *ret_operand)
+{
+	struct kms_operand operand = { .text = text };
+
+	if (text != NULL) {
+		operand.is_number = as_number(text, &operand.number);
+		operand.is_time = as_time(text, &operand.ns);
+		operand.is_duration = !operand.is_time && as_duration(text, &operand.ns);
+	}
+	*ret_operand = operand;
+}
+
+int kms_operand_compare(const struct kms_operand *a, const struct kms_operand *b, bool fold_case)
+{
+	if (a->is_number && b->is_number)
+		return (a->number > b->number) - (a->number < b->number);
+	if ((a->is_time && b->is_time) || (a->is_duration && b->is_duration))
+		return (a->ns > b->ns) - (a->ns < b->ns);
+	return fold_case ? compare_folded(a->text, b->text) : strcmp(a->text, b->text);
+}
+
 int kms_field_compare(const char *a, const char *b, bool fold_case)
 {
-	double x, y;
-	int64_t i, j;
+	struct kms_operand x, y;
 
-	if (as_number(a, &x) && as_number(b, &y))
-		return (x > y) - (x < y);
-	if ((as_time(a, &i) && as_time(b, &j)) || (as_duration(a, &i) && as_duration(b, &j)))
-		return (i > j) - (i < j);
-	return fold_case ? compare_folded(a, b) : strcmp(a, b);
+	kms_operand_read(a, &x);
+	kms_operand_read(b, &y);
+	return kms_operand_compare(&x, &y, fold_case);
 }
 
 /* ---- sorting */
 
-/* The field at `*at`, behind its "~"; its length, 0 when there is none. */
-static size_t field_here(const char **at, bool *ret_falling)
+size_t kms_sort_span(const char *text, bool *ret_falling)
 {
 	size_t len;
 
-	*ret_falling = **at == '~';
-	*at += *ret_falling;
-	len = kms_field_span(*at);
-	return (*at)[len] == ',' || (*at)[len] == '\0' ? len : 0;
+	*ret_falling = *text == '~';
+	text += *ret_falling;
+	len = kms_field_span(text);
+	return text[len] == ',' || text[len] == '\0' ? len : 0;
 }
 
 clv_rc kms_sort_check(const char *text, struct clv_err *err)
@@ -149,8 +166,8 @@ clv_rc kms_sort_check(const char *text, struct clv_err *err)
 	bool falling;
 	size_t len;
 
-	while ((len = field_here(&at, &falling)) != 0) {
-		at += len;
+	while ((len = kms_sort_span(at, &falling)) != 0) {
+		at += len + falling;
 		if (*at++ == '\0')
 			return CLV_OK;
 	}
@@ -159,104 +176,4 @@ clv_rc kms_sort_check(const char *text, struct clv_err *err)
 		"fields like name or primary.state are wanted, with commas between them and "
 		"~ before one for falling order, not `%.40s`",
 		text);
-}
-
-bool kms_sort_has(const char *text, const char *key)
-{
-	size_t key_len = strlen(key), len;
-	const char *at = text;
-	bool falling;
-
-	while ((len = field_here(&at, &falling)) != 0) {
-		if (len >= key_len && strncmp(at, key, key_len) == 0 &&
-		    (len == key_len || at[key_len] == '.'))
-			return true;
-		at += len;
-		at += *at == ',';
-	}
-	return false;
-}
-
-static bool any_has(const json_t *list, const char *field)
-{
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		if (kms_field_of(json_array_get(list, i), field) != NULL)
-			return true;
-	}
-	return false;
-}
-
-bool kms_sort_unseen(const json_t *list, const char *text, char field[KMS_FIELD_MAX])
-{
-	const char *at = text;
-	bool falling;
-	size_t len;
-
-	while ((len = field_here(&at, &falling)) != 0) {
-		snprintf(field, KMS_FIELD_MAX, "%.*s", (int) len, at);
-		if (!any_has(list, field))
-			return true;
-		at += len;
-		at += *at == ',';
-	}
-	return false;
-}
-
-/* An item, and where it was. */
-struct place {
-	json_t *item; /* borrowed */
-	size_t at;
-};
-
-static int compare_by(const json_t *a, const json_t *b, const char *field)
-{
-	char buf_a[32], buf_b[32];
-	const char *text_a = kms_field_text(kms_field_of(a, field), buf_a);
-	const char *text_b = kms_field_text(kms_field_of(b, field), buf_b);
-
-	if (text_a == NULL || text_b == NULL)
-		return (text_a != NULL) - (text_b != NULL);
-	return kms_field_compare(text_a, text_b, false);
-}
-
-static int compare_places(const void *p, const void *q, void *order)
-{
-	const struct place *a = p, *b = q;
-	const char *at = order;
-	char field[KMS_FIELD_MAX];
-	bool falling;
-	size_t len;
-
-	while ((len = field_here(&at, &falling)) != 0) {
-		int way;
-
-		snprintf(field, sizeof field, "%.*s", (int) len, at);
-		way = compare_by(a->item, b->item, field);
-		if (way != 0)
-			return falling ? -way : way;
-		at += len;
-		at += *at == ',';
-	}
-	return (a->at > b->at) - (a->at < b->at);
-}
-
-json_t *kms_sort(const json_t *list, const char *text)
-{
-	size_t n = json_array_size(list);
-	KMS_AUTO(kms_free) void *memory = calloc(n + 1, sizeof(struct place));
-	struct place *places = memory;
-	json_t *sorted = places != NULL ? json_array() : NULL;
-
-	if (sorted == NULL)
-		return NULL;
-	for (size_t i = 0; i < n; i++)
-		places[i] = (struct place){ json_array_get(list, i), i };
-	qsort_r(places, n, sizeof *places, compare_places, (void *) (uintptr_t) text);
-	for (size_t i = 0; i < n && sorted != NULL; i++) {
-		if (json_array_append(sorted, places[i].item) != 0) {
-			json_decref(sorted);
-			sorted = NULL;
-		}
-	}
-	return sorted;
 }

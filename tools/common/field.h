@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <claviger/err.h>
 #include <jansson.h>
@@ -31,21 +32,24 @@ const char *kms_field_text(const json_t *value, char buf[32]);
  */
 int kms_field_compare(const char *a, const char *b, bool fold_case);
 
+/* The same for what is compared often: what a text can be read as. Plain data; the text is
+ * borrowed, and may be NULL where nothing is compared. */
+struct kms_operand {
+	const char *text;
+	double number;
+	int64_t ns; /* of a time, since 1970, or of a duration */
+	bool is_number, is_time, is_duration;
+};
+void kms_operand_read(const char *text, struct kms_operand *ret_operand);
+int kms_operand_compare(const struct kms_operand *a, const struct kms_operand *b, bool fold_case);
+
 /* ---- --sort-by */
 
 /* Whether `text` is a list FIELD[,~FIELD...]. Errors: CLV_E_INVALID_ARGUMENT. */
 CLV_MUST_USE clv_rc kms_sort_check(const char *text, struct clv_err *err);
 
-/* Whether one of the fields of a --sort-by is `key` or a part of it. */
-bool kms_sort_has(const char *text, const char *key);
-
-/* The first field of a --sort-by that no item of `list` has, written to `field`. false: none. */
-bool kms_sort_unseen(const json_t *list, const char *text, char field[KMS_FIELD_MAX]);
-
-/*
- * A new list of the items of `list` in the order that `text` asks for: first field first, "~" is
- * falling order, items without the field come first, and equals stay as they were. NULL: no memory.
- */
-json_t *kms_sort(const json_t *list, const char *text);
+/* Bytes of the first field of a --sort-by, without the "~" that makes its order falling. 0: there
+ * is none. */
+size_t kms_sort_span(const char *text, bool *ret_falling);
 
 #endif

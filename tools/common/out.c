@@ -29,7 +29,9 @@ void kms_out_done(struct kms_out *out)
 	json_decref(out->doc);
 	json_decref(out->warnings);
 	free(out->text);
+	free(out->asked);
 	kms_spool_done(&out->spool);
+	kms_pile_free(out->pile);
 	*out = (struct kms_out){ 0 };
 }
 
@@ -60,13 +62,64 @@ clv_rc kms_out_list(struct kms_out *out, json_t *doc, const struct kms_column *c
 	return kms_out_record_with(out, doc, NULL, columns, err);
 }
 
-void kms_out_stream(struct kms_out *out)
+/* "CREATE_TIME" for "a.createTime", as gcloud titles it. */
+static void title_of(const char *field, char title[2 * KMS_FIELD_MAX])
+{
+	const char *dot = strrchr(field, '.');
+	size_t used = 0;
+
+	for (const char *at = dot != NULL ? dot + 1 : field; *at != '\0'; at++) {
+		bool upper = *at >= 'A' && *at <= 'Z';
+
+		if (upper && used > 0)
+			title[used++] = '_';
+		title[used++] = (char) (*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+	}
+	title[used] = '\0';
+}
+
+struct kms_asked {
+	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
+	char titles[KMS_FORMAT_FIELDS_MAX][2 * KMS_FIELD_MAX];
+	struct kms_column columns[KMS_FORMAT_FIELDS_MAX + 1];
+};
+
+/* The columns of a table that was asked for; they are there as long as `out` is. */
+static clv_rc ask_columns(struct kms_out *out, const struct kms_column **ret_columns,
+			  struct clv_err *err)
+{
+	struct kms_asked *asked = out->asked;
+	size_t n;
+
+	if (asked == NULL)
+		asked = out->asked = calloc(1, sizeof *asked);
+	if (asked == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
+	n = kms_format_fields(&out->format, asked->fields);
+	for (size_t i = 0; i < n; i++) {
+		title_of(asked->fields[i].name, asked->titles[i]);
+		asked->columns[i] = (struct kms_column){ asked->titles[i], asked->fields[i].name,
+							 asked->fields[i].last_part };
+	}
+	*ret_columns = asked->columns;
+	return CLV_OK;
+}
+
+clv_rc kms_out_stream(struct kms_out *out, const struct kms_stream *stream, struct clv_err *err)
 {
 	out->streamed = true;
+	out->stream = *stream;
+	if (out->format.form == KMS_FORM_TABLE)
+		CLV_TRY(ask_columns(out, &out->stream.columns, err));
+	else if (out->format.form != KMS_FORM_TEXT || stream->names)
+		out->stream.columns = NULL;
+	if (out->stream.columns == NULL && stream->order == NULL)
+		return CLV_OK;
+	return kms_pile_new(stream->order, stream->limit, &out->pile, err);
 }
 
 /* As json_dumpf() would print it in its list. */
-static clv_rc print_json_item(FILE *to, const json_t *item, bool first, struct clv_err *err)
+static clv_rc print_json_item(FILE *to, const json_t *item, struct clv_err *err)
 {
 	KMS_AUTO(kms_free)
 	void *dump = json_dumps(item, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
@@ -74,7 +127,6 @@ static clv_rc print_json_item(FILE *to, const json_t *item, bool first, struct c
 
 	if (dump == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
-	fputs(first ? "[" : ",", to);
 	while (*at != '\0') {
 		size_t len = strcspn(at, "\n"); /* those inside strings are escaped */
 
@@ -88,15 +140,36 @@ static clv_rc print_json_item(FILE *to, const json_t *item, bool first, struct c
 static clv_rc print_item(FILE *to, const struct kms_out *out, const json_t *item,
 			 struct clv_err *err)
 {
+	if (out->stream.names)
+		item = json_object_get(item, "name");
 	if (out->json)
-		return print_json_item(to, item, out->n_items == 0, err);
-	if (out->format.form == KMS_FORM_VALUE) {
+		return print_json_item(to, item, err);
+	if (out->stream.columns != NULL) {
+		kms_put_row(to, item, out->stream.columns);
+	} else if (out->format.form == KMS_FORM_VALUE) {
 		kms_print_values(to, item, &out->format, false);
 	} else {
 		kms_show(to, json_string_value(item));
 		fputc('\n', to);
 	}
 	return CLV_OK;
+}
+
+/* What stands before an item of a list in JSON. */
+static const char *before_item(const struct kms_out *out, bool first)
+{
+	return !out->json ? "" : first ? "[" : ",";
+}
+
+static clv_rc keep_item(struct kms_out *out, const json_t *item, const char *text, size_t len,
+			struct clv_err *err)
+{
+	const char *before = before_item(out, out->n_items == 0);
+
+	if (out->pile != NULL)
+		return kms_pile_add(out->pile, item, text, len, err);
+	CLV_TRY(kms_spool_add(&out->spool, before, strlen(before), err));
+	return kms_spool_add(&out->spool, text, len, err);
 }
 
 clv_rc kms_out_item(struct kms_out *out, const json_t *item, struct clv_err *err)
@@ -111,7 +184,7 @@ clv_rc kms_out_item(struct kms_out *out, const json_t *item, struct clv_err *err
 	if (to == NULL || fclose(to) != 0)
 		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
 	if (rc == CLV_OK)
-		rc = kms_spool_add(&out->spool, text, len, err);
+		rc = keep_item(out, item, text, len, err);
 	free(text);
 	out->n_items++;
 	return rc;
@@ -219,14 +292,14 @@ static void print_json(struct kms_out *out)
 	fputc('\n', stdout);
 }
 
-static void print_text(const struct kms_out *out)
+static clv_rc print_text(const struct kms_out *out, struct clv_err *err)
 {
 	const json_t *list = out->doc;
 
 	if (out->columns == NULL || out->table_field != NULL)
 		kms_print_record(stdout, out->doc, out->table_field);
 	if (out->columns == NULL)
-		return;
+		return CLV_OK;
 	if (out->table_field != NULL) {
 		list = json_object_get(out->doc, out->table_field);
 		if (json_array_size(list) > 0)
@@ -234,42 +307,48 @@ static void print_text(const struct kms_out *out)
 	} else if (json_array_size(list) == 0) {
 		kms_out_note(out, "Listed 0 items.");
 	}
-	kms_print_table(stdout, list, out->columns, kms_screen_of_stdout());
+	return kms_print_table(stdout, list, out->columns, kms_screen_of_stdout(), err);
 }
 
-/* "CREATE_TIME" for "a.createTime", as gcloud titles it. */
-static void title_of(const char *field, char title[2 * KMS_FIELD_MAX])
+static clv_rc print_asked_table(struct kms_out *out, struct clv_err *err)
 {
-	const char *dot = strrchr(field, '.');
-	size_t used = 0;
+	const struct kms_column *columns;
 
-	for (const char *at = dot != NULL ? dot + 1 : field; *at != '\0'; at++) {
-		bool upper = *at >= 'A' && *at <= 'Z';
-
-		if (upper && used > 0)
-			title[used++] = '_';
-		title[used++] = (char) (*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
-	}
-	title[used] = '\0';
+	CLV_TRY(ask_columns(out, &columns, err));
+	return kms_print_table(stdout, out->doc, columns, kms_screen_of_stdout(), err);
 }
 
-static void print_asked_table(const struct kms_out *out)
+/* What is no table, in its order. */
+static clv_rc print_pile(const struct kms_out *out, struct clv_err *err)
 {
-	struct kms_format_field fields[KMS_FORMAT_FIELDS_MAX];
-	char titles[KMS_FORMAT_FIELDS_MAX][2 * KMS_FIELD_MAX];
-	struct kms_column columns[KMS_FORMAT_FIELDS_MAX + 1] = { 0 };
-	size_t n = kms_format_fields(&out->format, fields);
+	const char *text;
+	bool first = true;
+	size_t len;
 
-	for (size_t i = 0; i < n; i++) {
-		title_of(fields[i].name, titles[i]);
-		columns[i] = (struct kms_column){ titles[i], fields[i].name, fields[i].last_part };
+	CLV_TRY(kms_pile_begin(out->pile, err));
+	CLV_TRY(kms_pile_next(out->pile, &text, &len, err));
+	/* As with a spool, there is no use in going on when this fails. */
+	while (text != NULL && !ferror(stdout)) {
+		fputs(before_item(out, first), stdout);
+		fwrite(text, 1, len, stdout);
+		first = false;
+		CLV_TRY(kms_pile_next(out->pile, &text, &len, err));
 	}
-	kms_print_table(stdout, out->doc, columns, kms_screen_of_stdout());
+	return CLV_OK;
+}
+
+static clv_rc print_items(struct kms_out *out, struct clv_err *err)
+{
+	if (out->pile == NULL)
+		return kms_spool_copy(&out->spool, stdout, err);
+	if (out->stream.columns == NULL)
+		return print_pile(out, err);
+	return kms_print_rows(stdout, out->pile, out->stream.columns, kms_screen_of_stdout(), err);
 }
 
 static clv_rc print_stream(struct kms_out *out, struct clv_err *err)
 {
-	CLV_TRY(kms_spool_copy(&out->spool, stdout, err));
+	CLV_TRY(print_items(out, err));
 	if (out->json)
 		fputs(out->n_items == 0 ? "[]\n" : "\n]\n", stdout);
 	else if (out->n_items == 0)
@@ -277,12 +356,11 @@ static clv_rc print_stream(struct kms_out *out, struct clv_err *err)
 	return CLV_OK;
 }
 
-static void print_doc(struct kms_out *out)
+static clv_rc print_doc(struct kms_out *out, struct clv_err *err)
 {
 	switch (out->format.form) {
 	case KMS_FORM_TEXT:
-		print_text(out);
-		break;
+		return print_text(out, err);
 	case KMS_FORM_JSON:
 		print_json(out);
 		break;
@@ -290,9 +368,9 @@ static void print_doc(struct kms_out *out)
 		kms_print_values(stdout, out->doc, &out->format, true);
 		break;
 	case KMS_FORM_TABLE:
-		print_asked_table(out);
-		break;
+		return print_asked_table(out, err);
 	}
+	return CLV_OK;
 }
 
 /* In JSON mode, those that the result has no place for. */
@@ -315,7 +393,7 @@ clv_rc kms_out_finish(struct kms_out *out, struct clv_err *err)
 	else if (out->streamed)
 		CLV_TRY(print_stream(out, err));
 	else if (out->doc != NULL)
-		print_doc(out);
+		CLV_TRY(print_doc(out, err));
 	CLV_TRY(flush(err));
 	/* A file server may find out only now that the disk is full. */
 	if (fclose(stdout) != 0)

@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "tools/common/format.h"
+#include "tools/common/pile.h"
 #include "tools/common/spool.h"
 
 /* A column of a table: where in the item its cell is. */
@@ -21,6 +22,17 @@ struct kms_column {
 	const char *title;
 	const char *path; /* "name", "primary.state"; what ends in "state" has colours */
 	bool last_part;   /* only what follows the last '/' */
+};
+
+/* A table that was asked for by its fields (out.c). */
+struct kms_asked;
+
+/* A list that is printed item by item. Everything is borrowed until kms_out_done(). */
+struct kms_stream {
+	const struct kms_column *columns; /* of the table that it is in text; NULL: it is none */
+	bool names;                       /* only the names of items, in text and in JSON */
+	const char *order;                /* as kms_pile_new() has it; NULL: as they come */
+	size_t limit;                     /* no more than so many, the first in that order */
 };
 
 /* What is going to be printed. Start with kms_out_init(), end with kms_out_done(). */
@@ -35,9 +47,12 @@ struct kms_out {
 	const struct kms_column *columns; /* of the table; NULL: no table */
 	char *text;                       /* owned; printed as it is, instead of doc */
 	json_t *warnings;                 /* owned; JSON mode adds them to doc */
-	bool streamed;                    /* instead of doc there are items in the spool */
+	bool streamed;                    /* instead of doc there are items, in one of these: */
+	struct kms_spool spool;           /* of those that can be printed as they come */
+	struct kms_pile *pile;            /* owned: of a table, or of what is put into order */
+	struct kms_stream stream;
+	struct kms_asked *asked; /* owned; stream.columns are its own */
 	size_t n_items;
-	struct kms_spool spool;
 };
 
 /* What the format has is borrowed until kms_out_done(). */
@@ -56,12 +71,13 @@ CLV_MUST_USE clv_rc kms_out_record_with(struct kms_out *out, json_t *doc, const 
 					const struct kms_column *columns, struct clv_err *err);
 
 /*
- * A list that is no table, item by item, so that it may be of any length: kms_out_stream() once,
- * also when nothing follows, then kms_out_item() for each. Items are records, or in text and JSON
- * also texts. Nothing is printed before kms_out_finish().
- * Errors: CLV_E_RESOURCE_EXHAUSTED, CLV_E_UNAVAILABLE: see kms_spool_add().
+ * A list item by item, so that it may be of any length: kms_out_stream() once, also when nothing
+ * follows, then kms_out_item() for each. Items are records, or where there is neither a table nor
+ * an order also texts. Nothing is printed before kms_out_finish(). Errors:
+ * CLV_E_RESOURCE_EXHAUSTED, CLV_E_UNAVAILABLE: see kms_spool_add() and kms_pile_add().
  */
-void kms_out_stream(struct kms_out *out);
+CLV_MUST_USE clv_rc kms_out_stream(struct kms_out *out, const struct kms_stream *stream,
+				   struct clv_err *err);
 CLV_MUST_USE clv_rc kms_out_item(struct kms_out *out, const json_t *item, struct clv_err *err);
 
 /* What was made or switched: nothing on standard output in text (see notes), else `doc`. */
@@ -106,6 +122,8 @@ void kms_append(json_t **array, json_t *value); /* `value` is taken */
  * comes back as "?": labels and reasons were written by others. `to` is NUL-terminated.
  */
 void kms_show_char(const char **at, char to[5]);
+/* Bytes that `text` begins with and that are shown as they are, a character each. */
+size_t kms_show_span(const char *text);
 void kms_show(FILE *to, const char *text);
 
 /* `field: value` lines; `skip`, when not NULL, is a member to leave out. */
@@ -121,9 +139,19 @@ struct kms_screen {
  */
 struct kms_screen kms_screen_of_stdout(void);
 
-/* An aligned table, no wider than the screen where cutting names, at their beginning, is enough for
- * that; nothing else is cut. */
-void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
-		     struct kms_screen screen);
+/*
+ * An aligned table, no wider than the screen where cutting names, at their beginning, is enough for
+ * that; nothing else is cut. Without rows it has no titles either.
+ * Errors: those of kms_pile_add().
+ */
+CLV_MUST_USE clv_rc kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
+				    struct kms_screen screen, struct clv_err *err);
+
+/* The same of rows that were made with kms_put_row(), which writes the cells of one, each ended by
+ * a NUL. */
+CLV_MUST_USE clv_rc kms_print_rows(FILE *to, struct kms_pile *rows,
+				   const struct kms_column *columns, struct kms_screen screen,
+				   struct clv_err *err);
+void kms_put_row(FILE *to, const json_t *item, const struct kms_column *columns);
 
 #endif

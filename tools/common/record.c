@@ -103,11 +103,26 @@ void kms_show_char(const char **at, char to[5])
 	*at += len;
 }
 
+size_t kms_show_span(const char *text)
+{
+	size_t len = 0;
+
+	while (text[len] >= ' ' && text[len] < 0x7f)
+		len++;
+	return len;
+}
+
 void kms_show(FILE *to, const char *text)
 {
 	char shown[5];
 
 	while (*text != '\0') {
+		size_t len = kms_show_span(text);
+
+		fwrite(text, 1, len, to);
+		text += len;
+		if (*text == '\0')
+			return;
 		kms_show_char(&text, shown);
 		fputs(shown, to);
 	}

@@ -6,7 +6,7 @@
 
 #include "tools/common/spool.h"
 
-static clv_rc file_failed(int errnum, struct clv_err *err)
+clv_rc kms_spool_failed(int errnum, struct clv_err *err)
 {
 	clv_rc rc =
 		errnum == ENOSPC || errnum == EDQUOT ? CLV_E_RESOURCE_EXHAUSTED : CLV_E_UNAVAILABLE;
@@ -17,7 +17,7 @@ static clv_rc file_failed(int errnum, struct clv_err *err)
 static clv_rc write_out(struct kms_spool *spool, const char *text, size_t len, struct clv_err *err)
 {
 	if (len > 0 && fwrite(text, 1, len, spool->file) != len)
-		return file_failed(errno, err);
+		return kms_spool_failed(errno, err);
 	return CLV_OK;
 }
 
@@ -26,7 +26,7 @@ static clv_rc spill(struct kms_spool *spool, struct clv_err *err)
 {
 	spool->file = tmpfile();
 	if (spool->file == NULL)
-		return file_failed(errno, err);
+		return kms_spool_failed(errno, err);
 	CLV_TRY(write_out(spool, spool->text, spool->len, err));
 	spool->len = 0;
 	return CLV_OK;
@@ -51,7 +51,7 @@ clv_rc kms_spool_copy(struct kms_spool *spool, FILE *to, struct clv_err *err)
 
 	if (spool->file != NULL &&
 	    (fflush(spool->file) != 0 || fseek(spool->file, 0, SEEK_SET) != 0))
-		return file_failed(errno, err);
+		return kms_spool_failed(errno, err);
 	do {
 		if (spool->file != NULL)
 			n = fread(spool->text, 1, KMS_SPOOL_MEMORY, spool->file);
@@ -60,7 +60,7 @@ clv_rc kms_spool_copy(struct kms_spool *spool, FILE *to, struct clv_err *err)
 			return CLV_OK;
 	} while (spool->file != NULL && n > 0);
 	if (spool->file != NULL && ferror(spool->file))
-		return file_failed(errno, err);
+		return kms_spool_failed(errno, err);
 	return CLV_OK;
 }
 

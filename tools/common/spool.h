@@ -28,6 +28,9 @@ CLV_MUST_USE clv_rc kms_spool_add(struct kms_spool *spool, const char *text, siz
 /* Copies all of it to `to`, whose own failures are seen when it is flushed. */
 CLV_MUST_USE clv_rc kms_spool_copy(struct kms_spool *spool, FILE *to, struct clv_err *err);
 
+/* The error of a file that keeps a list; for others who have one. Never CLV_OK. */
+CLV_MUST_USE clv_rc kms_spool_failed(int errnum, struct clv_err *err);
+
 void kms_spool_done(struct kms_spool *spool);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Aligned tables that fit the terminal. Not for JSON, which has every field at full length. */
+/*
+ * Aligned tables that fit the terminal, of any length: a row waits as its cells, each ended by its
+ * NUL. Not for JSON, which has every field at full length.
+ */
 #include <string.h>
 
 #include "tools/common/auto.h"
@@ -11,20 +14,38 @@
 #define WIDTH_LEAST 5 /* a name is never cut below this */
 #define GAP 2         /* blanks between columns */
 
-/* Copies what may be shown of `text`, whole characters only; returns how many they are. */
-static unsigned show_into(char cell[CELL_MAX], const char *text)
+KMS_DEFINE_AUTO(struct kms_pile, kms_pile_free);
+
+/* Copies what may be shown of `text`, whole characters only. */
+static void show_into(char cell[CELL_MAX], const char *text)
 {
-	unsigned n = 0;
 	size_t used = 0;
 	char shown[5];
 
 	while (*text != '\0' && used + sizeof shown <= CELL_MAX) {
-		kms_show_char(&text, shown);
-		memcpy(cell + used, shown, strlen(shown));
-		used += strlen(shown);
-		n++;
+		size_t len = kms_show_span(text), room = CELL_MAX - 1 - used;
+
+		if (len > 0) {
+			len = len < room ? len : room;
+			memcpy(cell + used, text, len);
+			text += len;
+		} else {
+			kms_show_char(&text, shown);
+			len = strlen(shown);
+			memcpy(cell + used, shown, len);
+		}
+		used += len;
 	}
 	cell[used] = '\0';
+}
+
+/* Characters of a cell: it is UTF-8. */
+static unsigned width_of(const char *cell)
+{
+	unsigned n = 0;
+
+	for (; *cell != '\0'; cell++)
+		n += ((unsigned char) *cell & 0xc0) != 0x80;
 	return n;
 }
 
@@ -46,8 +67,7 @@ static void join(const json_t *map, char *text, size_t size)
 	}
 }
 
-/* The text of a cell; returns its width in characters. */
-static unsigned cell_of(const json_t *item, const struct kms_column *column, char cell[CELL_MAX])
+static void cell_of(const json_t *item, const struct kms_column *column, char cell[CELL_MAX])
 {
 	const json_t *value = kms_field_of(item, column->path);
 	const char *text = json_string_value(value);
@@ -66,24 +86,41 @@ static unsigned cell_of(const json_t *item, const struct kms_column *column, cha
 	if (text == NULL)
 		text = "";
 	slash = strrchr(text, '/');
-	return show_into(cell, column->last_part && slash != NULL ? slash + 1 : text);
+	show_into(cell, column->last_part && slash != NULL ? slash + 1 : text);
 }
 
-static size_t measure(const json_t *list, const struct kms_column *columns,
-		      unsigned widths[COLUMNS_MAX])
+void kms_put_row(FILE *to, const json_t *item, const struct kms_column *columns)
 {
 	char cell[CELL_MAX];
-	size_t n = 0;
 
-	for (; n < COLUMNS_MAX && columns[n].title != NULL; n++) {
-		widths[n] = (unsigned) strlen(columns[n].title);
-		for (size_t i = 0; i < json_array_size(list); i++) {
-			unsigned w = cell_of(json_array_get(list, i), &columns[n], cell);
-
-			widths[n] = w > widths[n] ? w : widths[n];
-		}
+	for (size_t n = 0; n < COLUMNS_MAX && columns[n].title != NULL; n++) {
+		cell_of(item, &columns[n], cell);
+		fwrite(cell, 1, strlen(cell) + 1, to);
 	}
-	return n;
+}
+
+/* How many columns there are, and how wide each is. */
+static clv_rc measure(struct kms_pile *rows, const struct kms_column *columns,
+		      unsigned widths[COLUMNS_MAX], size_t *ret_n, struct clv_err *err)
+{
+	const char *row;
+	size_t n = 0, len;
+
+	for (; n < COLUMNS_MAX && columns[n].title != NULL; n++)
+		widths[n] = width_of(columns[n].title);
+	CLV_TRY(kms_pile_begin(rows, err));
+	CLV_TRY(kms_pile_next(rows, &row, &len, err));
+	while (row != NULL) {
+		for (size_t i = 0; i < n; i++) {
+			unsigned w = width_of(row);
+
+			widths[i] = w > widths[i] ? w : widths[i];
+			row += strlen(row) + 1;
+		}
+		CLV_TRY(kms_pile_next(rows, &row, &len, err));
+	}
+	*ret_n = n;
+	return CLV_OK;
 }
 
 static bool ends_in(const struct kms_column *column, const char *field)
@@ -138,17 +175,15 @@ struct sheet {
 	unsigned blanks; /* owed before the next cell, so that no line ends in blanks */
 };
 
-/* Cuts to `width`. A name differs from its neighbours at its end, so the end is what is kept. */
-static void cut(char cell[CELL_MAX], unsigned len, unsigned width)
+/* A name differs from its neighbours at its end, so the end is what is kept. */
+static const char *cut(char kept[CELL_MAX], const char *cell, unsigned len, unsigned width)
 {
-	char kept[CELL_MAX];
-	const char *at = cell;
 	char shown[5];
 
 	for (unsigned drop = len - width + 2; drop > 0; drop--)
-		kms_show_char(&at, shown);
-	snprintf(kept, sizeof kept, "..%s", at);
-	memcpy(cell, kept, sizeof kept);
+		kms_show_char(&cell, shown);
+	snprintf(kept, CELL_MAX, "..%s", cell);
+	return kept;
 }
 
 /* Of states: what can be used is green, what can come back yellow, what ends or is gone red. */
@@ -175,13 +210,13 @@ static const char *colour_of(const struct sheet *sheet, const struct kms_column 
 	return NULL;
 }
 
-static void print_cell(struct sheet *sheet, size_t column, char cell[CELL_MAX], unsigned len,
-		       const char *colour)
+static void print_cell(struct sheet *sheet, size_t column, const char *cell, const char *colour)
 {
-	unsigned width = sheet->widths[column];
+	unsigned width = sheet->widths[column], len = width_of(cell);
+	char kept[CELL_MAX];
 
 	if (len > width)
-		cut(cell, len, width);
+		cell = cut(kept, cell, len, width);
 	if (len > 0)
 		fprintf(sheet->to, "%*s%s%s%s%s%s", (int) sheet->blanks, "",
 			colour != NULL ? "\33[" : "", colour != NULL ? colour : "",
@@ -198,33 +233,66 @@ static void end_line(struct sheet *sheet)
 
 static void print_titles(struct sheet *sheet, const struct kms_column *columns)
 {
-	char cell[CELL_MAX];
+	for (size_t c = 0; c < sheet->n; c++)
+		print_cell(sheet, c, columns[c].title, NULL);
+	end_line(sheet);
+}
 
+static void print_row(struct sheet *sheet, const struct kms_column *columns, const char *row)
+{
 	for (size_t c = 0; c < sheet->n; c++) {
-		unsigned len = show_into(cell, columns[c].title);
-
-		print_cell(sheet, c, cell, len, NULL);
+		print_cell(sheet, c, row, colour_of(sheet, &columns[c], row));
+		row += strlen(row) + 1;
 	}
 	end_line(sheet);
 }
 
-void kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
-		     struct kms_screen screen)
+clv_rc kms_print_rows(FILE *to, struct kms_pile *rows, const struct kms_column *columns,
+		      struct kms_screen screen, struct clv_err *err)
 {
 	struct sheet sheet = { .to = to, .colours = screen.colours };
-	char cell[CELL_MAX];
+	const char *row;
+	size_t len;
 
-	if (json_array_size(list) == 0)
-		return;
-	sheet.n = measure(list, columns, sheet.widths);
+	CLV_TRY(measure(rows, columns, sheet.widths, &sheet.n, err));
 	squeeze(sheet.widths, sheet.n, columns, screen.width);
-	print_titles(&sheet, columns);
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		for (size_t c = 0; c < sheet.n; c++) {
-			unsigned len = cell_of(json_array_get(list, i), &columns[c], cell);
-
-			print_cell(&sheet, c, cell, len, colour_of(&sheet, &columns[c], cell));
-		}
-		end_line(&sheet);
+	CLV_TRY(kms_pile_begin(rows, err));
+	CLV_TRY(kms_pile_next(rows, &row, &len, err));
+	if (row != NULL)
+		print_titles(&sheet, columns);
+	/* What `to` could not take is its caller's to see; there is no use in going on. */
+	while (row != NULL && !ferror(to)) {
+		print_row(&sheet, columns, row);
+		CLV_TRY(kms_pile_next(rows, &row, &len, err));
 	}
+	return CLV_OK;
+}
+
+static clv_rc add_row(struct kms_pile *rows, const json_t *item, const struct kms_column *columns,
+		      struct clv_err *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+	clv_rc rc;
+
+	if (to != NULL)
+		kms_put_row(to, item, columns);
+	if (to == NULL || fclose(to) != 0)
+		rc = clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for the result");
+	else
+		rc = kms_pile_add(rows, item, text, len, err);
+	free(text);
+	return rc;
+}
+
+clv_rc kms_print_table(FILE *to, const json_t *list, const struct kms_column *columns,
+		       struct kms_screen screen, struct clv_err *err)
+{
+	KMS_AUTO(kms_pile_free) struct kms_pile *rows = NULL;
+
+	CLV_TRY(kms_pile_new(NULL, SIZE_MAX, &rows, err));
+	for (size_t i = 0; i < json_array_size(list); i++)
+		CLV_TRY(add_row(rows, json_array_get(list, i), columns, err));
+	return kms_print_rows(to, rows, columns, screen, err);
 }

@@ -2,13 +2,58 @@
 /* kmsctl maintain: what is due. To be called now and then, by a timer or by hand. */
 #include <inttypes.h>
 
+#include "tools/common/ask.h"
 #include "tools/kmsctl/kmsctl.h"
+
+#define NAMED_AT_MOST 5 /* versions, in a question */
+
+static clv_rc ask_about(const struct clv_maintain_due *due, const struct clv_version *versions,
+			size_t n, struct clv_err *err)
+{
+	const bool one = due->versions == 1;
+
+	kms_ask_line("%" PRIu64
+		     " key %s due for destruction. %s key material is going to be erased "
+		     "for good:",
+		     due->versions, one ? "version is" : "versions are", one ? "Its" : "Their");
+	for (size_t i = 0; i < n; i++)
+		kms_ask_line("  %s", versions[i].name);
+	if (due->versions > n)
+		kms_ask_line("  and %" PRIu64 " more", due->versions - n);
+	if (!kms_ask_yes())
+		return clv_fail(err, CLV_E_ABORTED,
+				"nothing was done: the answer was not `yes`; `kmsctl keys versions "
+				"restore` keeps what is due");
+	return CLV_OK;
+}
+
+/*
+ * Who sits there has to know what cannot be undone. What comes due while he thinks is left for the
+ * next time: *ret_as_of is when it was looked at.
+ */
+static clv_rc ask_first(struct kms_run *run, int64_t *ret_as_of, struct clv_err *err)
+{
+	KMS_AUTO(clv_page_free) void *page = NULL;
+	struct clv_version *versions = NULL;
+	struct clv_maintain_due due;
+	size_t n;
+
+	CLV_TRY(clv_maintain_due(run->ctx, NULL, NAMED_AT_MOST, &due, &versions, &n, err));
+	page = versions;
+	if (due.versions > 0)
+		CLV_TRY(ask_about(&due, versions, n, err));
+	*ret_as_of = due.as_of;
+	return CLV_OK;
+}
 
 static clv_rc maintain(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_maintain_report report;
+	int64_t as_of = INT64_MAX;
 
-	CLV_TRY(clv_maintain(run->ctx, NULL, &report, err));
+	if (kms_can_ask(run->out))
+		CLV_TRY(ask_first(run, &as_of, err));
+	CLV_TRY(clv_maintain_as_of(run->ctx, NULL, as_of, &report, err));
 	if (report.left > 0)
 		return clv_fail(err, CLV_E_UNAVAILABLE,
 				"%" PRIu64 " destroyed, %" PRIu64 " rotated, %" PRIu64

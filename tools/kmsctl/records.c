@@ -41,18 +41,6 @@ json_t *kms_record_key_ring(const void *p)
 	return rec;
 }
 
-static json_t *primary_of(const struct clv_key *key)
-{
-	json_t *rec = json_object();
-	char name[CLV_NAME_MAX + 40];
-
-	snprintf(name, sizeof name, "%s/cryptoKeyVersions/%ju", key->name,
-		 (uintmax_t) key->primary);
-	kms_put_text(&rec, "name", name);
-	kms_put_text(&rec, "state", clv_state_name(key->primary_state));
-	return rec;
-}
-
 /* "key=value,key=value" as a map; the library has checked what stands in it. */
 static json_t *labels_of(const char *labels)
 {
@@ -97,7 +85,7 @@ json_t *kms_record_key(const void *p)
 	kms_put_text(&template, "protectionLevel", clv_protection_name(key->protection));
 	kms_put(&rec, "versionTemplate", template);
 	if (key->primary != 0)
-		kms_put(&rec, "primary", primary_of(key));
+		kms_put(&rec, "primary", kms_record_version(&key->primary_version));
 	put_schedule(&rec, key);
 	if (key->labels[0] != '\0')
 		kms_put(&rec, "labels", labels_of(key->labels));
