@@ -73,6 +73,13 @@ enum store_sql {
 	STORE_SQL_INTENT_LIST_ALL,
 	STORE_SQL_INTENT_INSERT,
 	STORE_SQL_INTENT_DELETE,
+	STORE_SQL_DOCUMENT_GET,
+	STORE_SQL_DOCUMENT_LIST,
+	STORE_SQL_DOCUMENT_ROW_VERSION,
+	STORE_SQL_DOCUMENT_PUT,
+	STORE_SQL_DOCUMENT_DELETE,
+	STORE_SQL_EPOCH_GET,
+	STORE_SQL_EPOCH_NEXT,
 	STORE_SQL_COUNTS,
 	STORE_SQL_COUNT
 };
@@ -164,6 +171,8 @@ int store_read_enum(struct store_run *run, int max);            /* 1 to max */
 enum clv_algorithm store_read_algorithm(struct store_run *run); /* one that lib/model knows */
 bool store_read_null(struct store_run *run); /* true: it was NULL and is passed over */
 void store_read_text(struct store_run *run, char *buf, size_t size);
+/* Less than `size` bytes, to be freed; NULL: no memory, or the row is damaged. */
+char *store_read_text_new(struct store_run *run, size_t size, size_t *ret_len);
 void store_read_blob(struct store_run *run, uint8_t *buf, size_t len); /* exactly len bytes */
 size_t store_read_blob_upto(struct store_run *run, uint8_t *buf, size_t size); /* 0 for NULL */
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The schema steps in the order of their numbers; build-aux/embed-sql makes C of them.
 store_steps = lib/store/schema/0001_first.sql lib/store/schema/0002_life.sql \
-	lib/store/schema/0003_kinds.sql
+	lib/store/schema/0003_kinds.sql lib/store/schema/0004_documents.sql
 
 claviger_sources += \
 	lib/store/change.c \
 	lib/store/count.c \
+	lib/store/document.c \
 	lib/store/impl.h \
 	lib/store/import_job.c \
 	lib/store/intent.c \

@@ -2,6 +2,7 @@
 /* All the SQL there is outside schema/, in one table, and how a statement is run. */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/model/algorithm.h"
@@ -51,6 +52,9 @@
 	"t.row, l.id, t.uri, t.serial, t.label, t.manufacturer, t.model, t.log_key_pem,"           \
 	" t.attach_time, t.root_id, t.seal_id, t.log_id, t.anchor_0_id, t.anchor_1_id"
 #define TOKEN_FROM " FROM locations l CROSS JOIN tokens t ON t.location = l.row"
+
+#define DOCUMENT_COLUMNS                                                                           \
+	"d.row, d.row_version, d.kind, d.name, d.text, d.update_time, d.update_principal"
 
 #define IN_RING " WHERE l.id = :location AND r.project = :project AND r.id = :ring"
 
@@ -212,6 +216,22 @@ static const char *const sql_table[] = {
 				    " VALUES (:id, :location, :detail, :time)"
 				    " ON CONFLICT (id) DO NOTHING",
 	[STORE_SQL_INTENT_DELETE] = "DELETE FROM intents WHERE id = :id",
+
+	[STORE_SQL_DOCUMENT_GET] = "SELECT " DOCUMENT_COLUMNS " FROM documents d"
+				   " WHERE d.kind = :kind AND d.name = :name",
+	[STORE_SQL_DOCUMENT_LIST] = "SELECT " DOCUMENT_COLUMNS " FROM documents d"
+				    " WHERE d.kind BETWEEN :from AND :to ORDER BY d.kind, d.name",
+	[STORE_SQL_DOCUMENT_ROW_VERSION] =
+		"SELECT row_version FROM documents WHERE kind = :kind AND name = :name",
+	[STORE_SQL_DOCUMENT_PUT] =
+		"INSERT INTO documents (row_version, kind, name, text, update_time,"
+		" update_principal) VALUES (:row_version, :kind, :name, :text, :update_time,"
+		" :update_principal) ON CONFLICT (kind, name) DO UPDATE SET"
+		" row_version = :row_version, text = :text, update_time = :update_time,"
+		" update_principal = :update_principal",
+	[STORE_SQL_DOCUMENT_DELETE] = "DELETE FROM documents WHERE kind = :kind AND name = :name",
+	[STORE_SQL_EPOCH_GET] = "SELECT epoch FROM policy_epoch WHERE row = 1",
+	[STORE_SQL_EPOCH_NEXT] = "UPDATE policy_epoch SET epoch = epoch + 1 WHERE row = 1",
 
 	[STORE_SQL_COUNTS] =
 		"SELECT (SELECT count(*) FROM key_rings r WHERE r.location = l.row),"
@@ -467,6 +487,26 @@ void store_read_text(struct store_run *run, char *buf, size_t size)
 	}
 	memcpy(buf, text, (size_t) len);
 	buf[len] = '\0';
+}
+
+char *store_read_text_new(struct store_run *run, size_t size, size_t *ret_len)
+{
+	int column = run->column++;
+	const unsigned char *text = sqlite3_column_text(run->stmt, column);
+	int len = sqlite3_column_bytes(run->stmt, column);
+	char *copy;
+
+	if (text == NULL || len < 0 || (size_t) len >= size) {
+		run->damaged = true;
+		return NULL;
+	}
+	copy = malloc((size_t) len + 1);
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, text, (size_t) len);
+	copy[len] = '\0';
+	*ret_len = (size_t) len;
+	return copy;
 }
 
 size_t store_read_blob_upto(struct store_run *run, uint8_t *buf, size_t size)

@@ -323,6 +323,55 @@ CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location,
 				      struct store_intent *rows, size_t *ret_n,
 				      struct clv_err *err);
 
+/*
+ * Policy documents: text under a kind (of enum policy_kind) and a name. Each change takes the next
+ * policy epoch, and it becomes the row version of what is put. `expected` is the row version that a
+ * change was decided on, 0 for "there is none yet"; STORE_WHATEVER takes what is there.
+ */
+#define STORE_DOCUMENT_MAX (4 << 20) /* bytes of text */
+#define STORE_DOCUMENT_NAME_MAX 512  /* bytes, with the final NUL */
+#define STORE_WHATEVER INT64_C(-1)
+
+struct store_document {
+	int64_t row;
+	int64_t row_version;
+	int kind;
+	char name[STORE_DOCUMENT_NAME_MAX];
+	char *text; /* owned: store_document_clear() */
+	size_t len; /* bytes of it, without the final NUL */
+	int64_t update_time;
+	char update_principal[CLV_PRINCIPAL_MAX];
+};
+void store_document_clear(struct store_document *document);
+
+/* Errors: CLV_E_NOT_FOUND. */
+CLV_MUST_USE clv_rc store_document_get(struct store *store, int kind, const char *name,
+				       struct store_document *ret_document, struct clv_err *err);
+
+/* All of a kind, or all there are (0), as they were at one moment, by kind and name. */
+struct store_documents {
+	struct store_document *rows; /* owned: store_documents_clear() */
+	size_t n;
+};
+void store_documents_clear(struct store_documents *documents);
+CLV_MUST_USE clv_rc store_document_list(struct store *store, int kind,
+					struct store_documents *ret_documents, struct clv_err *err);
+
+/* Writes `text`, and kind, name and update_* of `document`, whose own text is ignored. Errors:
+ * CLV_E_ABORTED it is no longer at `expected`. */
+CLV_MUST_USE clv_rc store_document_put(struct store *store, const struct clv_grant *grant,
+				       const struct store_document *document, const char *text,
+				       int64_t expected, int64_t *ret_row_version,
+				       struct clv_err *err);
+/* Errors: CLV_E_NOT_FOUND; CLV_E_ABORTED as above. */
+CLV_MUST_USE clv_rc store_document_remove(struct store *store, const struct clv_grant *grant,
+					  int kind, const char *name, int64_t expected,
+					  struct clv_err *err);
+
+/* Moves with every change of a document. */
+CLV_MUST_USE clv_rc store_policy_epoch_get(struct store *store, int64_t *ret_epoch,
+					   struct clv_err *err);
+
 /* Moves what is in the write-ahead log to its place, as far as nobody is in the way, so that the
  * log's space serves again. */
 void store_tidy(struct store *store);
