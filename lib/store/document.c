@@ -6,6 +6,8 @@
 #include "lib/store/impl.h"
 #include "lib/base/banned.h"
 
+#define KIND_MAX 99 /* as the schema has it */
+
 void store_document_clear(struct store_document *document)
 {
 	free(document->text);
@@ -41,23 +43,44 @@ static clv_rc read_document(struct store_run *run, struct store_document *ret_do
 	CLV_TRY(store_row_check(run, err));
 	if (document.text == NULL)
 		return no_memory(err);
+	CLV_TRY(store_seal_check_leaf(run->store, STORE_KIND_DOCUMENT, document.row, err));
 	*ret_document = document;
 	document.text = NULL;
 	return CLV_OK;
 }
 
+/* All documents of a kind are in one bucket, so that one that is gone shows in each. */
+static clv_rc check_kind(struct store *store, int kind, struct clv_err *err)
+{
+	int64_t tree;
+	unsigned bucket;
+
+	CLV_TRY(store_common_tree(store, &tree, err));
+	CLV_TRY(store_bucket_of(STORE_KIND_DOCUMENT, kind, 0, NULL, &bucket, err));
+	return store_seal_check_bucket(store, tree, bucket, err);
+}
+
+static clv_rc absent(struct store *store, int kind, const char *name, struct clv_err *err)
+{
+	CLV_TRY(check_kind(store, kind, err));
+	return clv_fail(err, CLV_E_NOT_FOUND, "Document %s not found.", name);
+}
+
 clv_rc store_document_get(struct store *store, int kind, const char *name,
 			  struct store_document *ret_document, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_DOCUMENT_GET);
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_int(&run, ":kind", kind);
 	store_bind_text(&run, ":name", name);
 	CLV_TRY(store_step(&run, &found, err));
 	if (!found)
-		return clv_fail(err, CLV_E_NOT_FOUND, "Document %s not found.", name);
+		return absent(store, kind, name, err);
+	CLV_TRY(check_kind(store, kind, err));
 	return read_document(&run, ret_document, err);
 }
 
@@ -79,11 +102,13 @@ static clv_rc grow(struct store_documents *documents, struct clv_err *err)
 clv_rc store_document_list(struct store *store, int kind, struct store_documents *ret_documents,
 			   struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_documents_clear) struct store_documents documents = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_DOCUMENT_LIST);
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_int(&run, ":from", kind);
 	store_bind_int(&run, ":to", kind > 0 ? kind : INT_MAX);
 	for (;;) {
@@ -94,6 +119,8 @@ clv_rc store_document_list(struct store *store, int kind, struct store_documents
 		CLV_TRY(read_document(&run, &documents.rows[documents.n], err));
 		documents.n++;
 	}
+	for (int i = kind > 0 ? kind : 1; i <= (kind > 0 ? kind : KIND_MAX); i++)
+		CLV_TRY(check_kind(store, i, err));
 	*ret_documents = documents;
 	documents = (struct store_documents){ 0 };
 	return CLV_OK;
@@ -125,19 +152,24 @@ static clv_rc next_epoch(struct store *store, int64_t *ret_epoch, struct clv_err
 	return store_policy_epoch_get(store, ret_epoch, err);
 }
 
-/* What stands there now, inside a change: 0 for nothing. */
+/* What stands there now, and is kept, inside a change: 0 for nothing. */
 static clv_rc row_version_of(struct store *store, int kind, const char *name,
 			     int64_t *ret_row_version, struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_DOCUMENT_ROW_VERSION);
+	int64_t row;
 	bool found;
 
 	store_bind_int(&run, ":kind", kind);
 	store_bind_text(&run, ":name", name);
 	CLV_TRY(store_step(&run, &found, err));
 	*ret_row_version = found ? store_read_int(&run) : 0;
-	return found ? store_row_check(&run, err) : CLV_OK;
+	if (!found)
+		return CLV_OK;
+	row = store_read_int(&run);
+	CLV_TRY(store_row_check(&run, err));
+	return store_seal_keep(store, STORE_KIND_DOCUMENT, row, err);
 }
 
 static clv_rc expect(int64_t there, int64_t expected, struct clv_err *err)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/store/seal.h"
 #include "lib/store/store.h"
 
 #define STORE_APPLICATION_ID 0x434c5647 /* "CLVG": what file(1) and we know a catalogue by */
@@ -81,6 +82,41 @@ enum store_sql {
 	STORE_SQL_EPOCH_GET,
 	STORE_SQL_EPOCH_NEXT,
 	STORE_SQL_COUNTS,
+	STORE_SQL_LOOK_BEGIN,
+	STORE_SQL_SEAL_HOME, /* in the order of enum store_kind */
+	STORE_SQL_SEAL_LOCATION,
+	STORE_SQL_SEAL_TOKEN,
+	STORE_SQL_SEAL_RING,
+	STORE_SQL_SEAL_KEY,
+	STORE_SQL_SEAL_VERSION,
+	STORE_SQL_SEAL_JOB,
+	STORE_SQL_SEAL_DOCUMENT,
+	STORE_SQL_ROWS_HOME, /* in the order of enum store_kind */
+	STORE_SQL_ROWS_LOCATION,
+	STORE_SQL_ROWS_TOKEN,
+	STORE_SQL_ROWS_RING,
+	STORE_SQL_ROWS_KEY,
+	STORE_SQL_ROWS_VERSION,
+	STORE_SQL_ROWS_JOB,
+	STORE_SQL_ROWS_DOCUMENT,
+	STORE_SQL_COMMON_TREE,
+	STORE_SQL_LEAF_GET,
+	STORE_SQL_LEAF_PUT,
+	STORE_SQL_LEAF_DELETE,
+	STORE_SQL_LEAF_LIST,
+	STORE_SQL_LEAF_LIST_ALL,
+	STORE_SQL_LEAF_CLEAR,
+	STORE_SQL_NODE_GET,
+	STORE_SQL_NODE_PUT,
+	STORE_SQL_NODE_CLEAR,
+	STORE_SQL_HEAD_GET,
+	STORE_SQL_HEAD_PUT,
+	STORE_SQL_UNSEALED_GET,
+	STORE_SQL_UNSEALED_PUT,
+	STORE_SQL_UNSEALED_LIST,
+	STORE_SQL_UNSEALED_CLEAR,
+	STORE_SQL_UNSEALED_COUNT,
+	STORE_SQL_DISABLE_ALL,
 	STORE_SQL_COUNT
 };
 
@@ -91,6 +127,7 @@ struct store {
 	sqlite3 *db;
 	char *path;             /* owned; for error texts */
 	struct store_home home; /* never changes once made */
+	struct store_seal seal;
 	sqlite3_stmt *statements[STORE_SQL_COUNT];
 };
 

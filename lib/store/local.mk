@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The schema steps in the order of their numbers; build-aux/embed-sql makes C of them.
 store_steps = lib/store/schema/0001_first.sql lib/store/schema/0002_life.sql \
-	lib/store/schema/0003_kinds.sql lib/store/schema/0004_documents.sql
+	lib/store/schema/0003_kinds.sql lib/store/schema/0004_documents.sql \
+	lib/store/schema/0005_seal.sql
 
 claviger_sources += \
 	lib/store/change.c \
@@ -14,6 +15,10 @@ claviger_sources += \
 	lib/store/location.c \
 	lib/store/open.c \
 	lib/store/ring.c \
+	lib/store/seal.c \
+	lib/store/seal.h \
+	lib/store/seal_row.c \
+	lib/store/seal_tree.c \
 	lib/store/statement.c \
 	lib/store/store.h \
 	lib/store/upgrade.c \

@@ -391,7 +391,74 @@ CLV_MUST_USE clv_rc store_scrub(struct store *store, const struct clv_grant *gra
 CLV_MUST_USE clv_rc store_copies_remove(struct store *store, const struct clv_grant *grant,
 					struct clv_err *err);
 
-/* What a location has. Errors: CLV_E_NOT_FOUND. */
+/* ---- the seal: rows that nobody else can change unnoticed ---- */
+
+#define STORE_HEAD_HASH_LEN 32
+
+/* What the seal key of a location's token vouches for: all sealed rows of the location, and those
+ * of no location where it is the first one. */
+struct store_head {
+	int64_t tree; /* row of the location */
+	uint64_t epoch;
+	uint8_t root[STORE_HEAD_HASH_LEN], previous[STORE_HEAD_HASH_LEN], mac[STORE_HEAD_HASH_LEN];
+};
+
+/* Who makes and checks heads. All are called by the thread that uses the store, inside its
+ * transaction but for `sealed`. */
+struct store_sealer {
+	void *arg;
+	/* Is this the head of the tree (NULL: there is none)? `began`: when the look at the catalogue
+	 * began, CLOCK_MONOTONIC ns. *ret_sure: it need not be asked again. Errors:
+	 * CLV_E_DATA_LOSS. */
+	clv_rc (*accept)(void *arg, int64_t tree, const struct store_head *head, int64_t began,
+			 bool *ret_sure, struct clv_err *err);
+	/* Fills in epoch, previous and mac of the head that follows `before`; NULL: that follows
+	 * what the token's anchors say. Errors: CLV_E_UNAVAILABLE. */
+	clv_rc (*seal)(void *arg, const struct store_head *before, struct store_head *head,
+		       struct clv_err *err);
+	/* This head was committed. */
+	void (*sealed)(void *arg, const struct store_head *head);
+	/* Does the change of a document only take grants away? NULL: none does. */
+	bool (*only_removes)(int kind, const char *before, const char *now);
+};
+
+/* Borrowed until the store is closed, or another is set. Without one sealed rows cannot change. */
+void store_seal_set(struct store *store, const struct store_sealer *sealer);
+
+/* Reads rows as they are from now on, or not any more: for a restoration. */
+void store_seal_unchecked(struct store *store, bool unchecked);
+
+CLV_MUST_USE clv_rc store_head_get(struct store *store, int64_t tree, bool *ret_found,
+				   struct store_head *ret_head, struct clv_err *err);
+
+/* Seals all rows of a tree as they are. */
+CLV_MUST_USE clv_rc store_seal_tree(struct store *store, const struct clv_grant *grant,
+				    int64_t tree, struct clv_err *err);
+
+/* The same after it disabled every version of the location that was enabled. */
+struct store_restoration {
+	int64_t time;
+	const char *principal, *reason;
+};
+CLV_MUST_USE clv_rc store_seal_restore(struct store *store, const struct clv_grant *grant,
+				       int64_t tree, const struct store_restoration *how,
+				       uint64_t *ret_disabled, struct clv_err *err);
+
+/* Seals what was lowered while no token was there; how many such rows there are. */
+CLV_MUST_USE clv_rc store_seal_fold(struct store *store, const struct clv_grant *grant,
+				    int64_t tree, struct clv_err *err);
+CLV_MUST_USE clv_rc store_unsealed_count(struct store *store, int64_t tree, uint64_t *ret_n,
+					 struct clv_err *err);
+
+/* Looks at every sealed row and every leaf. Errors: CLV_E_DATA_LOSS, naming the first row that is
+ * not what was sealed. */
+struct store_seal_report {
+	uint64_t rows, trees;
+};
+CLV_MUST_USE clv_rc store_seal_verify(struct store *store, struct store_seal_report *ret_report,
+				      struct clv_err *err);
+
+/* What a location has. Not sealed. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
 	uint64_t key_rings, keys, versions_enabled, versions_disabled, versions_scheduled,
 		versions_destroyed, token_pending;

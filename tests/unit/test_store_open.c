@@ -188,7 +188,7 @@ static void settings_hold_on_each_connection(void **state)
 		{ "PRAGMA trusted_schema", 0 },
 		{ "PRAGMA secure_delete", 1 },
 		{ "PRAGMA application_id", STORE_APPLICATION_ID },
-		{ "PRAGMA user_version", 4 },
+		{ "PRAGMA user_version", 5 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
 	};
 	struct world *w = *state;
@@ -202,7 +202,7 @@ static void settings_hold_on_each_connection(void **state)
 		}
 		world_reopen(w);
 	}
-	assert_int_equal(store_schema(), 4);
+	assert_int_equal(store_schema(), 5);
 }
 
 /* ---- opening */
@@ -230,7 +230,7 @@ static void newer_schema_is_refused_and_left_alone(void **state)
 	world_sql(w, "PRAGMA user_version = 999");
 	before = slurp(w->path, &n_before);
 	assert_refused(w, store_open(w->path, 0, &store, &w->err), CLV_E_FAILED_PRECONDITION,
-		       "schema 999, this one knows 4");
+		       "schema 999, this one knows 5");
 	after = slurp(w->path, &n_after);
 	assert_null(store);
 	assert_int_equal(n_before, n_after);
@@ -706,7 +706,7 @@ static void older_schema_is_upgraded_after_a_copy(void **state)
 	assert_int_equal(world_count(w, "SELECT colour = 'blue' FROM home"), 1);
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 
-	path_in(w, "catalogue.db.schema-4", path);
+	path_in(w, "catalogue.db.schema-5", path);
 	assert_int_equal(mode_of(path), 0600);
 	assert_ok(w, store_open(path, 0, &copy, &w->err));
 	assert_ok(w, store_key_get(copy, &name, &key, &w->err));
