@@ -5,6 +5,7 @@ clavigerincludedir = $(includedir)/claviger
 claviger_public_headers = \
 	lib/claviger/asymmetric.h \
 	lib/claviger/buf.h \
+	lib/claviger/catalogue.h \
 	lib/claviger/claviger.h \
 	lib/claviger/crc32c.h \
 	lib/claviger/crypt.h \

@@ -57,6 +57,7 @@ struct api_worker {
 struct api_token;
 struct api_views;
 struct api_counts;
+struct api_seal;
 
 struct clv_ctx {
 	char home[API_PATH_MAX]; /* absolute */
@@ -71,6 +72,7 @@ struct clv_ctx {
 	struct audit *audit;
 	struct policy *policy;
 	struct inflight *inflight;
+	struct api_seal *seal; /* seal.c */
 	bool opened; /* all of the above is there */
 
 	struct {
@@ -118,6 +120,47 @@ struct api_change {
 CLV_MUST_USE clv_rc api_change_begin(struct clv_ctx *ctx, struct api_change *ret_change,
 				     struct clv_err *err);
 void api_change_end(struct api_change *change); /* for scope-bound use; twice is fine */
+
+/* ---- seal.c ---- */
+
+CLV_MUST_USE clv_rc api_seal_new(struct clv_ctx *ctx, struct clv_err *err);
+struct api_seal *api_seal_free(struct api_seal *seal);
+
+/* For store_seal_set(); lives as long as the context. */
+const struct store_sealer *api_sealer(const struct clv_ctx *ctx);
+
+/*
+ * A location's token is opened: holds the catalogue's head against its anchors, finishes what a
+ * crash left between them, and seals what could not be sealed before. Errors: CLV_E_DATA_LOSS the
+ * catalogue is not the newest, or its head was not made by this token.
+ */
+CLV_MUST_USE clv_rc api_seal_open(struct api_worker *worker, const struct store_location *location,
+				  const struct store_token *token, struct hsm *hsm,
+				  struct clv_err *err);
+
+/* What api_seal_open() or api_seal_restore() was given is about to be closed again. */
+void api_seal_close(struct clv_ctx *ctx, const struct store_location *location,
+		    const struct store_token *token);
+
+/* api_change_begin() for what does not only end use: opens the token of the location first, or of
+ * the home's first one (NULL), which seals what belongs to no location. */
+CLV_MUST_USE clv_rc api_change_begin_sealed(struct api_worker *worker, const char *location,
+					    struct api_change *ret_change, struct clv_err *err);
+
+/* After a change that only ended use: seals it if the token can be had. */
+void api_seal_follow(struct api_worker *worker, const char *location);
+
+/* Before a change is answered: have the anchors followed? Errors: CLV_E_UNAVAILABLE. */
+CLV_MUST_USE clv_rc api_seal_settle(struct clv_ctx *ctx, struct clv_err *err);
+
+/* Seals a location as it is, with its enabled versions disabled; `how` NULL: only says what would
+ * be rolled back. */
+CLV_MUST_USE clv_rc api_seal_restore(struct api_worker *worker,
+				     const struct store_location *location,
+				     const struct store_token *token, struct hsm *hsm,
+				     const struct clv_grant *grant,
+				     const struct store_restoration *how,
+				     struct clv_restoration *ret_restoration, struct clv_err *err);
 
 /* ---- reserve.c ---- */
 

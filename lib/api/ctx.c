@@ -234,6 +234,7 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 	CLV_TRY(audit_open(path, &ctx->audit, err));
 	CLV_TRY(api_views_new(&ctx->views, err));
 	CLV_TRY(api_counts_new(&ctx->counts, err));
+	CLV_TRY(api_seal_new(ctx, err));
 	CLV_TRY(first_worker(ctx, &worker, err));
 	CLV_TRY(store_home_get(worker->store, &ctx->info, err));
 	CLV_TRY(policy_compile(ctx->info.owner, NULL, 0, &ctx->policy, err));
@@ -317,6 +318,7 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 		api_reserve_fill(ctx->home);
 	api_views_free(ctx->views);
 	api_counts_free(ctx->counts);
+	api_seal_free(ctx->seal);
 	policy_unref(ctx->policy);
 	audit_close(ctx->audit);
 	inflight_close(ctx->inflight);
@@ -363,8 +365,10 @@ static clv_rc worker_new(struct clv_ctx *ctx, struct api_worker **ret_worker, st
 	rc = api_path(ctx->home, API_FILE_CATALOGUE, path, err);
 	if (rc == CLV_OK)
 		rc = store_open(path, ctx->deadline_ms, &worker->store, err);
-	if (rc == CLV_OK)
+	if (rc == CLV_OK) {
+		store_seal_set(worker->store, api_sealer(ctx));
 		rc = inflight_seat_new(ctx->inflight, &worker->seat, err);
+	}
 	if (rc != CLV_OK) {
 		worker_free(worker);
 		return rc;

@@ -147,7 +147,11 @@ clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc
 		   const char *version, struct clv_err *err)
 {
 	struct clv_err audit_err;
-	clv_rc audit_rc = write_entry(ctx, own(grant), rc, version, err->text, &audit_err);
+	clv_rc audit_rc;
+
+	if (rc == CLV_OK && own(grant)->change)
+		rc = api_seal_settle(ctx, err);
+	audit_rc = write_entry(ctx, own(grant), rc, version, err->text, &audit_err);
 
 	if (audit_rc == CLV_OK || rc != CLV_OK)
 		return rc;

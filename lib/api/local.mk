@@ -3,6 +3,7 @@ claviger_sources += \
 	lib/api/api.h \
 	lib/api/asymmetric.c \
 	lib/api/call.c \
+	lib/api/catalogue.c \
 	lib/api/counts.c \
 	lib/api/crypt.c \
 	lib/api/ctx.c \
@@ -22,6 +23,7 @@ claviger_sources += \
 	lib/api/reserve.c \
 	lib/api/ring.c \
 	lib/api/rotate.c \
+	lib/api/seal.c \
 	lib/api/tokens.c \
 	lib/api/use.c \
 	lib/api/version.c

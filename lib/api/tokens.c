@@ -56,6 +56,14 @@ static struct api_token *add_locked(struct clv_ctx *ctx, const char *location)
 	return token;
 }
 
+/* What a crash left. */
+static clv_rc put_right(struct api_worker *worker, const struct store_token *token, struct hsm *hsm,
+			struct clv_err *err)
+{
+	CLV_TRY(api_intents_recover(worker, token->pub.location, token->pub.serial, hsm, err));
+	return api_flags_recover(worker, token->pub.location, hsm, err);
+}
+
 static clv_rc open_token(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
 			 struct clv_err *err)
 {
@@ -82,8 +90,12 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"location %s is served by the token with serial %s, but %s answers",
 				location, rows[0].pub.serial, found.serial);
-	CLV_TRY(api_intents_recover(worker, location, rows[0].pub.serial, hsm, err));
-	CLV_TRY(api_flags_recover(worker, location, hsm, err));
+	CLV_TRY(api_seal_open(worker, &row, &rows[0], hsm, err));
+	rc = put_right(worker, &rows[0], hsm, err);
+	if (rc != CLV_OK) {
+		api_seal_close(worker->ctx, &row, &rows[0]);
+		return rc;
+	}
 	*ret_hsm = CLV_TAKE(hsm);
 	return CLV_OK;
 }

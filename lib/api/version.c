@@ -146,7 +146,10 @@ static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 	struct model_transition transition;
 	struct store_key key;
 
-	CLV_TRY(api_change_begin(sw->ctx, &change, err));
+	if (sw->verb == MODEL_VERB_DISABLE || sw->verb == MODEL_VERB_DESTROY)
+		CLV_TRY(api_change_begin(sw->ctx, &change, err));
+	else
+		CLV_TRY(api_change_begin_sealed(worker, sw->name->location, &change, err));
 	CLV_TRY(store_version_get(worker->store, sw->name, ret_row, err));
 	transition = model_state_transition(ret_row->pub.state, sw->verb);
 	if (transition.effect == MODEL_REFUSED)
@@ -242,6 +245,7 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
 	report->waited_ns = wait.waited_ns;
 	report->holders = wait.holders;
 	after_disable(sw, worker, &row, report);
+	api_seal_follow(worker, sw->name->location);
 	return CLV_OK;
 }
 

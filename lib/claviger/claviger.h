@@ -5,6 +5,7 @@
 
 #include <claviger/asymmetric.h>
 #include <claviger/buf.h>
+#include <claviger/catalogue.h>
 #include <claviger/crc32c.h>
 #include <claviger/crypt.h>
 #include <claviger/ctx.h>

@@ -37,6 +37,22 @@ clv_rc store_location_get(struct store *store, const char *id, struct store_loca
 	return read_location(&run, ret_location, err);
 }
 
+clv_rc store_location_first(struct store *store, bool *ret_found,
+			    struct store_location *ret_location, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_COMMON_TREE);
+	bool found;
+
+	CLV_TRY(store_look_begin(&look, store, err));
+	CLV_TRY(store_step(&run, &found, err));
+	if (found)
+		CLV_TRY(read_location(&run, ret_location, err));
+	*ret_found = found;
+	return CLV_OK;
+}
+
 clv_rc store_location_list(struct store *store, const char *after, size_t limit,
 			   struct store_location *rows, size_t *ret_n, struct clv_err *err)
 {

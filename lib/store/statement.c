@@ -63,7 +63,7 @@
  * first two of which choose the bucket. Not covered: versions.token_enabled, which follows the
  * token. A test looks for columns that are in a table and not here.
  */
-#define COMMON_TREE "(SELECT c.row FROM locations c ORDER BY c.row LIMIT 1)"
+#define COMMON_TREE "(SELECT c.row FROM locations c WHERE c.row > 0 ORDER BY c.row LIMIT 1)"
 #define RING_NAME "'projects/' || r.project || '/locations/' || l.id || '/keyRings/' || r.id"
 #define SEAL_ROW(tree, name, columns, from)                                                        \
 	"SELECT " tree ", " name ", " columns " FROM " from ".row = :row"
@@ -121,7 +121,8 @@
 	[STORE_SQL_ROWS_KEY] = ROWS("crypto_keys"), [STORE_SQL_ROWS_VERSION] = ROWS("versions"),   \
 	[STORE_SQL_ROWS_JOB] = ROWS("import_jobs"), [STORE_SQL_ROWS_DOCUMENT] = ROWS("documents"), \
 	[STORE_SQL_COMMON_TREE] =                                                                  \
-		"SELECT row FROM locations WHERE row > 0 ORDER BY row LIMIT 1",                    \
+		"SELECT l.row, l.id, l.create_time, 1 FROM locations l WHERE l.row > 0"                   \
+		" ORDER BY l.row LIMIT 1",                    \
 	[STORE_SQL_LEAF_GET] = "SELECT hash FROM leaves WHERE tree = :tree AND bucket = :bucket"   \
 			       " AND kind = :kind AND row = :row",                                 \
 	[STORE_SQL_LEAF_PUT] = "INSERT INTO leaves (tree, bucket, kind, row, hash)"                \

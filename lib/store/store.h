@@ -67,6 +67,11 @@ struct store_location {
 CLV_MUST_USE clv_rc store_location_get(struct store *store, const char *id,
 				       struct store_location *ret_location, struct clv_err *err);
 
+/* The one that was added first, whose token seals what belongs to no location. n_tokens is not
+ * filled in. */
+CLV_MUST_USE clv_rc store_location_first(struct store *store, bool *ret_found,
+					 struct store_location *ret_location, struct clv_err *err);
+
 /* Lists come in order of id behind `after` ("" or NULL: from the first), at most `limit` rows into
  * `rows`, which the caller owns; *ret_n says how many. On failure *ret_n is untouched, `rows` is
  * not. Errors: CLV_E_NOT_FOUND the parent (location, key ring, key) of a list is not there. */
