@@ -79,8 +79,9 @@ static clv_rc read_both(struct hsm_session *session, const struct anchor_args *a
 	CLV_TRY(read_one(session, args->ids[1], &found[1], err));
 	if (!found[0].valid && !found[1].valid)
 		return clv_fail(err, CLV_E_DATA_LOSS,
-				"both anchors of the location are gone from the token, or say "
-				"nothing that can be read");
+				"both anchors of the location are gone from the token '%.32s', or "
+				"say nothing that can be read",
+				session->hsm->uri.label);
 	*ret_newer = !found[0].valid ||
 		     (found[1].valid && found[1].anchor.epoch > found[0].anchor.epoch);
 	return CLV_OK;

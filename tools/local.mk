@@ -54,6 +54,7 @@ tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/noun_keyring.c \
 	tools/kmsctl/noun_location.c \
 	tools/kmsctl/noun_mac.c \
+	tools/kmsctl/noun_catalogue.c \
 	tools/kmsctl/noun_maintain.c \
 	tools/kmsctl/noun_raw.c \
 	tools/kmsctl/noun_status.c \

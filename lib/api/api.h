@@ -154,7 +154,7 @@ void api_seal_follow(struct api_worker *worker, const char *location);
 CLV_MUST_USE clv_rc api_seal_settle(struct clv_ctx *ctx, struct clv_err *err);
 
 /* Seals a location as it is, with its enabled versions disabled; `how` NULL: only says what would
- * be rolled back. */
+ * be rolled back. api_seal_close() follows. */
 CLV_MUST_USE clv_rc api_seal_restore(struct api_worker *worker,
 				     const struct store_location *location,
 				     const struct store_token *token, struct hsm *hsm,

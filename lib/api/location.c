@@ -378,6 +378,8 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 			    struct clv_status_location *location, struct clv_err *err)
 {
 	struct store_counts counts;
+	struct store_head head;
+	bool sealed;
 	struct store_token token;
 	struct clv_err why;
 	struct hsm *hsm;
@@ -400,6 +402,9 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 						  .n_versions_destroyed = counts.versions_destroyed,
 						  .n_token_pending = counts.token_pending,
 						  .token_rc = rc };
+	CLV_TRY(store_unsealed_count(worker->store, row->row, &location->n_seal_pending, err));
+	CLV_TRY(store_head_get(worker->store, row->row, &sealed, &head, err));
+	location->seal_epoch = sealed ? head.epoch : 0;
 	memcpy(location->id, row->id, sizeof location->id);
 	if (n > 0) {
 		memcpy(location->token_label, token.pub.label, sizeof location->token_label);

@@ -514,9 +514,9 @@ clv_rc api_seal_restore(struct api_worker *worker, const struct store_location *
 	CLV_TRY(store_head_get(worker->store, tree.row, &sealed, &head, err));
 	ret_restoration->epoch = sealed ? head.epoch : 0;
 	ret_restoration->newest = tree.anchor.epoch;
+	CLV_TRY(put_tree(worker->ctx->seal, &tree, err));
 	if (how == NULL)
 		return CLV_OK;
-	CLV_TRY(put_tree(worker->ctx->seal, &tree, err));
 	store_seal_unchecked(worker->store, true);
 	rc = store_seal_restore(worker->store, grant, tree.row, how, &ret_restoration->n_disabled,
 				err);

@@ -26,8 +26,32 @@ static void read_primary(struct store_run *run, struct clv_key *key, int64_t *re
 	if (store_read_null(run))
 		return;
 	key->primary = store_read_count(run);
+	if (store_read_null(run)) { /* check_primary() says so */
+		run->column++;
+		return;
+	}
 	key->primary_state = (enum clv_state) store_read_enum(run, CLV_STATE_GENERATION_FAILED);
 	*ret_row = store_read_int(run);
+}
+
+/* `row` is that of the primary version; 0: it is not there. */
+static clv_rc check_primary(struct store *store, const struct store_key *key, int64_t row,
+			    struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_sealed_clear) struct store_sealed sealed = { 0 };
+	unsigned bucket;
+	bool found;
+
+	if (key->pub.primary == 0)
+		return CLV_OK;
+	if (row != 0)
+		return store_seal_check(store, STORE_KIND_VERSION, row, err);
+	CLV_TRY(store_sealed_read(store, STORE_KIND_KEY, key->row, &found, &sealed, err));
+	CLV_TRY(store_bucket_of(STORE_KIND_VERSION, key->row, (int64_t) key->pub.primary, NULL,
+				&bucket, err));
+	CLV_TRY(store_seal_check_bucket(store, sealed.tree, bucket, err));
+	return store_fail(store->path, NULL, SQLITE_CORRUPT, "reading a key's primary version",
+			  err);
 }
 
 static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct clv_err *err)
@@ -53,8 +77,7 @@ static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct 
 	read_primary(run, &key.pub, &primary_row);
 	CLV_TRY(store_row_check(run, err));
 	CLV_TRY(store_seal_check(run->store, STORE_KIND_KEY, key.row, err));
-	if (primary_row != 0)
-		CLV_TRY(store_seal_check(run->store, STORE_KIND_VERSION, primary_row, err));
+	CLV_TRY(check_primary(run->store, &key, primary_row, err));
 	clv_name_format(&name, CLV_NAME_KEY, key.pub.name);
 	*ret_key = key;
 	return CLV_OK;

@@ -25,6 +25,7 @@ test_programs += \
 	tests/token/test_rotation \
 	tests/token/test_counts \
 	tests/token/test_intents \
+	tests/token/test_seal \
 	tests/token/test_stress
 
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
@@ -79,6 +80,11 @@ tests_token_test_intents_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=store_intent_add,--wrap=store_intent_list,--wrap=store_key_add \
 	-Wl,--wrap=store_location_add,--wrap=hsm_version_create,--wrap=hsm_location_create
 tests_token_test_intents_LDADD = $(test_libs)
+tests_token_test_seal_SOURCES = tests/token/test_seal.c $(home_world)
+tests_token_test_seal_CPPFLAGS = $(home_cppflags) \
+	-DCLV_TEST_SHIM='"$(abs_top_builddir)/tests/support/.libs/libclvshim.so"'
+tests_token_test_seal_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_seal_mac,--wrap=hsm_anchor_write
+tests_token_test_seal_LDADD = $(test_libs)
 tests_token_test_stress_SOURCES = tests/token/test_stress.c $(home_verbs) $(home_world)
 tests_token_test_stress_CPPFLAGS = $(home_cppflags)
 tests_token_test_stress_LDADD = $(test_libs)

@@ -46,6 +46,7 @@ extern const struct kms_tables kmsctl_tables;
 	X(dek)                                                                                     \
 	X(status)                                                                                  \
 	X(maintain)                                                                                \
+	X(catalogue)                                                                               \
 	X(token)                                                                                   \
 	X(help)                                                                                    \
 	X(completion)
@@ -144,6 +145,8 @@ json_t *kms_record_key(const void *key);              /* struct clv_key */
 json_t *kms_record_version(const void *version);      /* struct clv_version */
 json_t *kms_record_version_nist(const void *version); /* the same, with NIST's word for its state */
 json_t *kms_record_import_job(const void *job);       /* struct clv_import_job */
+json_t *kms_record_catalogue(const struct clv_catalogue_report *report);
+json_t *kms_record_restoration(const struct clv_restoration *restoration);
 json_t *kms_record_maintain(const struct clv_maintain_report *report);
 json_t *kms_record_token(const void *token); /* struct clv_token */
 json_t *kms_record_switch(const struct clv_switch_report *report);

@@ -14,6 +14,7 @@ static const struct kms_column status_columns[] = {
 	{ "SCHEDULED", "versionsScheduled", false },
 	{ "DESTROYED", "versionsDestroyed", false },
 	{ "PENDING", "tokenPending", false },
+	{ "UNSEALED", "sealPending", false },
 	{ "MESSAGE", "tokenMessage", false },
 	{ 0 },
 };
