@@ -188,6 +188,7 @@ static void find_it_old(struct home_world *w, void *arg)
 
 struct attempt {
 	const char *sql, *named;
+	bool needs_token; /* to be found */
 };
 
 static void look(struct home_world *w, void *arg)
@@ -196,9 +197,14 @@ static void look(struct home_world *w, void *arg)
 	struct clv_catalogue_report report;
 
 	world_open(w);
-	assert_refused(w, use(w, WRAPPED), CLV_E_DATA_LOSS, attempt->named);
+	if (attempt->needs_token) /* it is DISABLED in what is there, which is told without one */
+		assert_int_equal(use(w, WRAPPED), CLV_E_FAILED_PRECONDITION);
+	else
+		assert_refused(w, use(w, WRAPPED), CLV_E_DATA_LOSS, attempt->named);
 	assert_refused(w, clv_catalogue_verify(w->ctx, NULL, &report, &w->err), CLV_E_DATA_LOSS,
-		       "");
+		       attempt->named);
+	if (attempt->needs_token)
+		assert_refused(w, use(w, KEY("other")), CLV_E_DATA_LOSS, attempt->named);
 }
 
 static void what_others_change_is_refused_and_named(struct home_world *w)
@@ -217,8 +223,9 @@ static void what_others_change_is_refused_and_named(struct home_world *w)
 		  " DELETE FROM versions WHERE state = 2",
 		  "of versions is gone" },
 		{ "UPDATE key_rings SET kek_blob = zeroblob(40)", "keyRings/r" },
-		{ "UPDATE heads SET epoch = epoch + 1", "not made by its token" },
-		{ "DELETE FROM heads; DELETE FROM leaves; DELETE FROM nodes", "not the newest" },
+		{ "UPDATE heads SET epoch = epoch + 1", "not made by its token", true },
+		{ "DELETE FROM heads; DELETE FROM leaves; DELETE FROM nodes", "not the newest",
+		  true },
 		{ "UPDATE nodes SET children = zeroblob(512)", "is not part of what was sealed" },
 	};
 

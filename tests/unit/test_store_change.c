@@ -420,6 +420,8 @@ static void *count_many(void *arg)
 	struct clv_err err = { 0 };
 	clv_rc rc = store_open(counter->w->path, 10000, &store, &err);
 
+	if (rc == CLV_OK)
+		store_seal_set(store, &counter->w->sealer);
 	for (unsigned i = 0; rc == CLV_OK && i < N_COUNTED;) {
 		rc = counter->count(store, &err);
 		if (rc == CLV_OK) {
