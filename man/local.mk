@@ -12,6 +12,7 @@ man_pages = \
 	man/kmsctl-encrypt.1 \
 	man/kmsctl-help.1 \
 	man/kmsctl-import-jobs.1 \
+	man/kmsctl-catalogue.1 \
 	man/kmsctl-init.1 \
 	man/kmsctl-key.1 \
 	man/kmsctl-keyring.1 \

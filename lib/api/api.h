@@ -3,7 +3,7 @@
  * What the files of this room share: the open home, its workers, its gate.
  *
  * Every verb goes the same way: find a worker, ask the gate, do the work, answer (which writes the
- * audit entry). The change lock of the home is held over a commit only, and intents and notes of
+ * audit entry). The change lock of the home is held over a commit and its seal only, and intents and notes of
  * flags in a token do without it. Over token calls are held: the in-flight guard of a version, its
  * switch lock, and the lock that says an intent's process lives (all in inflight.h).
  */

@@ -211,22 +211,22 @@ static void what_others_change_is_refused_and_named(struct home_world *w)
 {
 	static const struct attempt attempts[] = {
 		{ "UPDATE versions SET state = 1 WHERE state = 2",
-		  "cryptoKeys/wrapped/cryptoKeyVersions/1 is not what was sealed" },
+		  "cryptoKeys/wrapped/cryptoKeyVersions/1 is not what was sealed", false },
 		{ "UPDATE versions SET blob = (SELECT blob FROM versions v JOIN crypto_keys k ON"
 		  " k.row = v.crypto_key WHERE k.id = 'other') WHERE state = 2",
-		  "cryptoKeys/wrapped/cryptoKeyVersions/1 is not what was sealed" },
+		  "cryptoKeys/wrapped/cryptoKeyVersions/1 is not what was sealed", false },
 		{ "UPDATE versions SET (state, row_version, state_time, state_principal,"
 		  " state_reason) = (SELECT state, row_version, state_time, state_principal,"
 		  " state_reason FROM old) WHERE row = (SELECT row FROM old)",
-		  "cryptoKeys/wrapped/cryptoKeyVersions/1 is not what was sealed" },
+		  "cryptoKeys/wrapped/cryptoKeyVersions/1 is not what was sealed", false },
 		{ "PRAGMA foreign_keys = OFF; DROP TRIGGER versions_stay;"
 		  " DELETE FROM versions WHERE state = 2",
-		  "of versions is gone" },
-		{ "UPDATE key_rings SET kek_blob = zeroblob(40)", "keyRings/r" },
+		  "of versions is gone", false },
+		{ "UPDATE key_rings SET kek_blob = zeroblob(40)", "keyRings/r", false },
 		{ "UPDATE heads SET epoch = epoch + 1", "not made by its token", true },
 		{ "DELETE FROM heads; DELETE FROM leaves; DELETE FROM nodes", "not the newest",
 		  true },
-		{ "UPDATE nodes SET children = zeroblob(512)", "is not part of what was sealed" },
+		{ "UPDATE nodes SET children = zeroblob(512)", "is not part of what was sealed", false },
 	};
 
 	world_sql(w, "CREATE TABLE old AS SELECT v.* FROM versions v JOIN crypto_keys k ON"
