@@ -121,7 +121,7 @@ static void format_label(const struct anchor_args *args, unsigned which, char la
 
 	clv_hex(args->anchor.head, HSM_HEAD_LEN, head);
 	snprintf(label, LABEL_MAX, "claviger %.63s anchor %c" EPOCH "%" PRIu64 " %s",
-		 args->location, "ab"[which], args->anchor.epoch, head);
+		 args->location, "ab"[which], args -> anchor.epoch, head);
 }
 
 static clv_rc write_one(struct hsm_session *session, const struct anchor_args *args, unsigned which,

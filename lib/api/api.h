@@ -3,9 +3,9 @@
  * What the files of this room share: the open home, its workers, its gate.
  *
  * Every verb goes the same way: find a worker, ask the gate, do the work, answer (which writes the
- * audit entry). The change lock of the home is held over a commit and its seal only, and intents and notes of
- * flags in a token do without it. Over token calls are held: the in-flight guard of a version, its
- * switch lock, and the lock that says an intent's process lives (all in inflight.h).
+ * audit entry). The change lock of the home is held over a commit and its seal only, and intents
+ * and notes of flags in a token do without it. Over token calls are held: the in-flight guard of a
+ * version, its switch lock, and the lock that says an intent's process lives (all in inflight.h).
  */
 #ifndef API_API_H
 #define API_API_H
@@ -73,7 +73,7 @@ struct clv_ctx {
 	struct policy *policy;
 	struct inflight *inflight;
 	struct api_seal *seal; /* seal.c */
-	bool opened; /* all of the above is there */
+	bool opened;           /* all of the above is there */
 
 	struct {
 		struct api_worker *_Atomic worker; /* idle; last used by a thread of this place */

@@ -36,8 +36,7 @@ static clv_rc verify_granted(struct clv_ctx *ctx, struct clv_catalogue_report *r
 	CLV_TRY(api_worker_acquire(ctx, &worker, err));
 	CLV_TRY(open_tokens(worker, err));
 	CLV_TRY(store_seal_verify(worker->store, &found, err));
-	*report = (struct clv_catalogue_report){ .n_rows = found.rows,
-						 .n_locations = found.trees };
+	*report = (struct clv_catalogue_report){ .n_rows = found.rows, .n_locations = found.trees };
 	return CLV_OK;
 }
 

@@ -298,10 +298,9 @@ clv_rc api_seal_new(struct clv_ctx *ctx, struct clv_err *err)
 	if (seal == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a home");
 	seal->ctx = ctx;
-	seal->sealer = (struct store_sealer){ .arg = seal,
-					      .accept = accept_head,
-					      .seal = seal_head,
-					      .sealed = note_sealed };
+	seal->sealer = (struct store_sealer){
+		.arg = seal, .accept = accept_head, .seal = seal_head, .sealed = note_sealed
+	};
 	pthread_mutex_init(&seal->lock, NULL);
 	ctx->seal = seal;
 	return CLV_OK;
@@ -370,8 +369,8 @@ static clv_rc check_head(struct api_worker *worker, const struct api_tree *tree,
 	CLV_TRY(head_hash(worker->ctx, tree, head, hash, err));
 	*ret_ahead = head->epoch == tree->anchor.epoch + 1 &&
 		     clv_same(head->previous, tree->anchor.head, sizeof head->previous);
-	if (*ret_ahead || (head->epoch == tree->anchor.epoch &&
-			   clv_same(hash, tree->anchor.head, sizeof hash)))
+	if (*ret_ahead ||
+	    (head->epoch == tree->anchor.epoch && clv_same(hash, tree->anchor.head, sizeof hash)))
 		return CLV_OK;
 	return refuse_old(tree, head->epoch, err);
 }

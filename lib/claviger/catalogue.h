@@ -30,15 +30,15 @@ struct clv_restoration {
 
 /*
  * Takes the catalogue's rows of a location (a full name) as they are for good, and seals them anew.
- * Every enabled version of it becomes DISABLED first: which of them were disabled or destroyed since
- * the copy was made cannot be known from the copy. With `accept` false nothing changes, and
+ * Every enabled version of it becomes DISABLED first: which of them were disabled or destroyed
+ * since the copy was made cannot be known from the copy. With `accept` false nothing changes, and
  * *ret_restoration says what would be rolled back. `reason` goes to the versions and into the audit
  * log. Permission claviger.catalogue.restore on the location. Errors: CLV_E_FAILED_PRECONDITION
  * there is nothing to restore; CLV_E_UNAVAILABLE the location's token is away.
  */
 CLV_MUST_USE clv_rc clv_catalogue_restore(struct clv_ctx *ctx, const struct clv_caller *who,
-					  const char *location_name, const char *reason, bool accept,
-					  struct clv_restoration *ret_restoration,
+					  const char *location_name, const char *reason,
+					  bool accept, struct clv_restoration *ret_restoration,
 					  struct clv_err *err);
 
 #endif

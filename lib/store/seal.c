@@ -16,10 +16,10 @@
 #define ROWS_AT_ONCE 256
 
 static const char *const tables[STORE_KIND_END] = {
-	[STORE_KIND_HOME] = "home",         [STORE_KIND_LOCATION] = "locations",
-	[STORE_KIND_TOKEN] = "tokens",      [STORE_KIND_RING] = "key_rings",
-	[STORE_KIND_KEY] = "crypto_keys",   [STORE_KIND_VERSION] = "versions",
-	[STORE_KIND_JOB] = "import_jobs",   [STORE_KIND_DOCUMENT] = "documents",
+	[STORE_KIND_HOME] = "home",       [STORE_KIND_LOCATION] = "locations",
+	[STORE_KIND_TOKEN] = "tokens",    [STORE_KIND_RING] = "key_rings",
+	[STORE_KIND_KEY] = "crypto_keys", [STORE_KIND_VERSION] = "versions",
+	[STORE_KIND_JOB] = "import_jobs", [STORE_KIND_DOCUMENT] = "documents",
 };
 
 /* ---- what a change writes ---- */
@@ -41,8 +41,7 @@ static void note_touch(struct store_seal *seal, enum store_kind kind, int64_t ro
 	seal->touched[seal->n_touched++] = (struct store_touch){ kind, row };
 }
 
-static void on_update(void *arg, int op, const char *database, const char *table,
-		      sqlite3_int64 row)
+static void on_update(void *arg, int op, const char *database, const char *table, sqlite3_int64 row)
 {
 	struct store *store = arg;
 
@@ -323,7 +322,9 @@ clv_rc store_seal_check_bucket(struct store *store, int64_t tree, unsigned bucke
 			       struct clv_err *err)
 {
 	CLV_AUTO_DONE(clv_buf_done) struct clv_buf refs = { 0 };
-	struct store_sealed place = { .tree = tree, .bucket = bucket, .name = "what was asked for" };
+	struct store_sealed place = { .tree = tree,
+				      .bucket = bucket,
+				      .name = "what was asked for" };
 	struct store_head head;
 	bool found;
 
@@ -348,7 +349,8 @@ clv_rc store_seal_check_bucket(struct store *store, int64_t tree, unsigned bucke
 static struct store_sealed *find_kept(struct store *store, const struct store_touch *touch)
 {
 	for (size_t i = 0; i < store->seal.n_kept; i++) {
-		if (store->seal.kept[i].kind == touch->kind && store->seal.kept[i].row == touch->row)
+		if (store->seal.kept[i].kind == touch->kind &&
+		    store->seal.kept[i].row == touch->row)
 			return &store->seal.kept[i];
 	}
 	return NULL;
@@ -429,8 +431,7 @@ static clv_rc write_leaf(struct store *store, struct work *work, const struct st
 	return CLV_OK;
 }
 
-static clv_rc put_unsealed(struct store *store, const struct store_sealed *was,
-			   struct clv_err *err)
+static clv_rc put_unsealed(struct store *store, const struct store_sealed *was, struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_UNSEALED_PUT);
@@ -681,7 +682,7 @@ static clv_rc list_rows(struct store *store, enum store_kind kind, int64_t after
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(
-		store, (enum store_sql) (STORE_SQL_ROWS_HOME + (int) kind - STORE_KIND_HOME));
+		store, (enum store_sql)(STORE_SQL_ROWS_HOME + (int) kind - STORE_KIND_HOME));
 	size_t n = 0;
 	bool found;
 
@@ -786,8 +787,7 @@ clv_rc store_seal_restore(struct store *store, const struct clv_grant *grant, in
 	return CLV_OK;
 }
 
-clv_rc store_unsealed_count(struct store *store, int64_t tree, uint64_t *ret_n,
-			    struct clv_err *err)
+clv_rc store_unsealed_count(struct store *store, int64_t tree, uint64_t *ret_n, struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_UNSEALED_COUNT);

@@ -48,7 +48,7 @@ struct store_seal {
 	struct store_touch {
 		enum store_kind kind;
 		int64_t row;
-	} *touched; /* owned: rows that this change has written */
+	} * touched; /* owned: rows that this change has written */
 	size_t n_touched;
 	bool lost;                 /* there was no memory to note one */
 	struct store_sealed *kept; /* owned: rows as they were before this change */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
+#include <claviger/hash.h>
 
 #include "lib/base/bytes.h"
 #include "lib/store/impl.h"
@@ -18,17 +18,21 @@
  * then themselves; all big endian. */
 enum { TYPE_NULL, TYPE_INT, TYPE_TEXT, TYPE_BLOB };
 
+CLV_DEFINE_AUTO(struct clv_hashing, clv_hash_free);
+
 clv_rc store_hash(uint8_t prefix, const void *bytes, size_t len, uint8_t ret_hash[STORE_HASH_LEN],
 		  struct clv_err *err)
 {
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	bool done = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
-		    EVP_DigestUpdate(md, &prefix, 1) == 1 &&
-		    EVP_DigestUpdate(md, bytes, len) == 1 &&
-		    EVP_DigestFinal_ex(md, ret_hash, NULL) == 1;
+	CLV_AUTO(clv_hash_free) struct clv_hashing *hashing = NULL;
+	uint8_t hash[CLV_HASH_MAX];
+	size_t hash_len;
 
-	EVP_MD_CTX_free(md);
-	return done ? CLV_OK : clv_fail(err, CLV_E_INTERNAL, "OpenSSL cannot hash a row");
+	CLV_TRY(clv_hash_new(CLV_HASH_SHA256, &hashing, err));
+	CLV_TRY(clv_hash_add(hashing, &prefix, 1, err));
+	CLV_TRY(clv_hash_add(hashing, bytes, len, err));
+	CLV_TRY(clv_hash_end(hashing, hash, &hash_len, err));
+	memcpy(ret_hash, hash, STORE_HASH_LEN);
+	return CLV_OK;
 }
 
 clv_rc store_leaf_hash(int64_t row, struct clv_bytes bytes, uint8_t ret_hash[STORE_HASH_LEN],
@@ -146,7 +150,7 @@ clv_rc store_sealed_read(struct store *store, enum store_kind kind, int64_t row,
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(
-		store, (enum store_sql) (STORE_SQL_SEAL_HOME + (int) kind - STORE_KIND_HOME));
+		store, (enum store_sql)(STORE_SQL_SEAL_HOME + (int) kind - STORE_KIND_HOME));
 	CLV_AUTO_DONE(store_sealed_clear)
 	struct store_sealed sealed = { .kind = kind, .row = row };
 
@@ -243,9 +247,9 @@ static bool document_lowers(const struct store_sealer *sealer, const struct colu
 		return false;
 	texts[0] = strndup((const char *) before[DOCUMENT_TEXT].data, before[DOCUMENT_TEXT].len);
 	texts[1] = strndup((const char *) now[DOCUMENT_TEXT].data, now[DOCUMENT_TEXT].len);
-	only_removes = texts[0] != NULL && texts[1] != NULL &&
-		       sealer->only_removes((int) get_number(before[0].data, 8), texts[0],
-					    texts[1]);
+	only_removes =
+		texts[0] != NULL && texts[1] != NULL &&
+		sealer->only_removes((int) get_number(before[0].data, 8), texts[0], texts[1]);
 	free(texts[0]);
 	free(texts[1]);
 	return only_removes;
@@ -269,6 +273,5 @@ bool store_sealed_lowers(const struct store_sealer *sealer, enum store_kind kind
 		       get_number(a[JOB_STATE].data, 8) == CLV_IMPORT_ACTIVE &&
 		       get_number(b[JOB_STATE].data, 8) == CLV_IMPORT_EXPIRED;
 	return kind == STORE_KIND_DOCUMENT && fixed_are_same(a, b, n, n) &&
-	       same(&a[DOCUMENT_NAME], &b[DOCUMENT_NAME]) &&
-	       document_lowers(sealer, a, b);
+	       same(&a[DOCUMENT_NAME], &b[DOCUMENT_NAME]) && document_lowers(sealer, a, b);
 }

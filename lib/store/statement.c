@@ -75,7 +75,7 @@
 			 "h.row, h.uuid, h.project, h.owner, h.create_time", "home h WHERE h"),    \
 	[STORE_SQL_SEAL_LOCATION] =                                                                \
 		SEAL_ROW(COMMON_TREE, "'location ' || l.id",                                       \
-			 "0, l.id, l.row_version, l.create_time", "locations l WHERE l"),      \
+			 "0, l.id, l.row_version, l.create_time", "locations l WHERE l"),          \
 	[STORE_SQL_SEAL_TOKEN] =                                                                   \
 		SEAL_ROW(COMMON_TREE, "'token ' || t.label",                                       \
 			 "t.row, t.location, t.row_version, t.uri, t.serial, t.label,"             \
@@ -121,8 +121,8 @@
 	[STORE_SQL_ROWS_KEY] = ROWS("crypto_keys"), [STORE_SQL_ROWS_VERSION] = ROWS("versions"),   \
 	[STORE_SQL_ROWS_JOB] = ROWS("import_jobs"), [STORE_SQL_ROWS_DOCUMENT] = ROWS("documents"), \
 	[STORE_SQL_COMMON_TREE] =                                                                  \
-		"SELECT l.row, l.id, l.create_time, 1 FROM locations l WHERE l.row > 0"                   \
-		" ORDER BY l.row LIMIT 1",                    \
+		"SELECT l.row, l.id, l.create_time, 1 FROM locations l WHERE l.row > 0"            \
+		" ORDER BY l.row LIMIT 1",                                                         \
 	[STORE_SQL_LEAF_GET] = "SELECT hash FROM leaves WHERE tree = :tree AND bucket = :bucket"   \
 			       " AND kind = :kind AND row = :row",                                 \
 	[STORE_SQL_LEAF_PUT] = "INSERT INTO leaves (tree, bucket, kind, row, hash)"                \

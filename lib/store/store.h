@@ -412,8 +412,8 @@ struct store_head {
  * transaction but for `sealed`. */
 struct store_sealer {
 	void *arg;
-	/* Is this the head of the tree (NULL: there is none)? `began`: when the look at the catalogue
-	 * began, CLOCK_MONOTONIC ns. *ret_sure: it need not be asked again. Errors:
+	/* Is this the head of the tree (NULL: there is none)? `began`: when the look at the
+	 * catalogue began, CLOCK_MONOTONIC ns. *ret_sure: it need not be asked again. Errors:
 	 * CLV_E_DATA_LOSS. */
 	clv_rc (*accept)(void *arg, int64_t tree, const struct store_head *head, int64_t began,
 			 bool *ret_sure, struct clv_err *err);

@@ -142,8 +142,8 @@ static void switch_version(struct home_world *w, bool on)
 {
 	struct clv_switch_report report;
 
-	assert_ok(w, (on ? clv_version_enable : clv_version_disable)(
-			     w->ctx, NULL, VERSION(WRAPPED), "test", &report, &w->err));
+	assert_ok(w, (on ? clv_version_enable : clv_version_disable)(w->ctx, NULL, VERSION(WRAPPED),
+								     "test", &report, &w->err));
 }
 
 static void disable(struct home_world *w, void *arg)
@@ -177,7 +177,8 @@ static void find_it_old(struct home_world *w, void *arg)
 
 	(void) arg;
 	world_open(w);
-	rc = use(w, WRAPPED); /* a version that is disabled in the copy is refused without a token */
+	rc = use(w,
+		 WRAPPED); /* a version that is disabled in the copy is refused without a token */
 	assert_true(rc == CLV_E_DATA_LOSS || rc == CLV_E_FAILED_PRECONDITION);
 	assert_refused(w, clv_catalogue_verify(w->ctx, NULL, &report, &w->err), CLV_E_DATA_LOSS,
 		       "is not the newest: location europe-west2");
@@ -226,7 +227,8 @@ static void what_others_change_is_refused_and_named(struct home_world *w)
 		{ "UPDATE heads SET epoch = epoch + 1", "not made by its token", true },
 		{ "DELETE FROM heads; DELETE FROM leaves; DELETE FROM nodes", "not the newest",
 		  true },
-		{ "UPDATE nodes SET children = zeroblob(512)", "is not part of what was sealed", false },
+		{ "UPDATE nodes SET children = zeroblob(512)", "is not part of what was sealed",
+		  false },
 	};
 
 	world_sql(w, "CREATE TABLE old AS SELECT v.* FROM versions v JOIN crypto_keys k ON"
@@ -463,8 +465,8 @@ static void restored_copy_comes_back_with_everything_disabled(struct home_world 
 	world_in_child(w, look_at_restored, NULL);
 	put_copy(w, 1); /* the newest of the other line is old as well now */
 	world_in_child(w, find_it_old, NULL);
-	assert_int_equal(world_log_count(w, "claviger.catalogue.restore", "the disk died", "\"OK\""),
-			 1);
+	assert_int_equal(
+		world_log_count(w, "claviger.catalogue.restore", "the disk died", "\"OK\""), 1);
 }
 
 int main(void)

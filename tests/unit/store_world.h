@@ -19,10 +19,10 @@ struct world {
 	char path[96];
 	struct store *store; /* waits 200 ms for another writer */
 	struct clv_err err;
-	bool token_away;      /* nothing can be sealed */
-	bool tampered;        /* by world_sql() */
-	uint64_t highest;     /* epoch that the anchors would have */
-	uint8_t newest[32];   /* and the MAC of the head of that epoch */
+	bool token_away;    /* nothing can be sealed */
+	bool tampered;      /* by world_sql() */
+	uint64_t highest;   /* epoch that the anchors would have */
+	uint8_t newest[32]; /* and the MAC of the head of that epoch */
 	struct store_sealer sealer;
 };
 

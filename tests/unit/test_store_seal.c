@@ -181,7 +181,8 @@ static const struct tamper {
 	{ "DROP TRIGGER versions_stay; PRAGMA foreign_keys = OFF;"
 	  " DELETE FROM versions WHERE row = 1",
 	  list_versions, "row 1 of versions is gone" },
-	{ "INSERT INTO versions SELECT 9, 1, crypto_key, location, 2, x'00112233445566778899aabbccddeeff',"
+	{ "INSERT INTO versions SELECT 9, 1, crypto_key, location, 2, "
+	  "x'00112233445566778899aabbccddeeff',"
 	  " 1, algorithm, protection, residency, create_time, generate_time, state_time,"
 	  " state_principal, state_reason, blob, token_enabled, NULL, NULL, NULL, NULL, NULL, NULL"
 	  " FROM versions WHERE row = 1",
@@ -230,7 +231,8 @@ static void every_tampering_is_refused_and_named(void **state)
 		world_sql(w, tampers[i].sql);
 		print_message("%s\n", tampers[i].sql);
 		assert_refused(w, tampers[i].look(w), CLV_E_DATA_LOSS, tampers[i].named);
-		assert_refused(w, store_seal_verify(w->store, &report, &w->err), CLV_E_DATA_LOSS, "");
+		assert_refused(w, store_seal_verify(w->store, &report, &w->err), CLV_E_DATA_LOSS,
+			       "");
 		world_tear_down(&fresh);
 	}
 }
@@ -244,7 +246,8 @@ static void row_replayed_from_an_older_catalogue_is_refused(void **state)
 	set_state(w, "other", CLV_STATE_DISABLED);
 	world_sql(w, "UPDATE versions SET state = 1, row_version = 1, state_time ="
 		     " (SELECT state_time FROM old) WHERE row = 2; DROP TABLE old");
-	assert_refused(w, look_at_other(w), CLV_E_DATA_LOSS, "cryptoKeys/other/cryptoKeyVersions/1");
+	assert_refused(w, look_at_other(w), CLV_E_DATA_LOSS,
+		       "cryptoKeys/other/cryptoKeyVersions/1");
 }
 
 static void untouched_catalogue_verifies(void **state)
@@ -279,8 +282,7 @@ static void change_beside_a_tampered_node_is_refused(void **state)
 	const struct clv_name name = name_of(KEY_NAME("next"));
 
 	world_sql(w, "UPDATE nodes SET children = zeroblob(512) WHERE level = 0");
-	assert_refused(w,
-		       store_key_add(w->store, grant(), &name, &key, &first, NULL, &w->err),
+	assert_refused(w, store_key_add(w->store, grant(), &name, &key, &first, NULL, &w->err),
 		       CLV_E_DATA_LOSS, "sealed");
 	assert_int_equal(world_count(w, "SELECT count(*) FROM crypto_keys"), 2);
 }
@@ -397,19 +399,19 @@ static bool is_covered(const char *column, const char *sql)
 /* A column that a later step adds must be sealed, or be named above. */
 static void every_column_of_sealed_tables_is_covered(void **state)
 {
-	static const char *const tables[] = { "home",        "locations", "tokens",
+	static const char *const tables[] = { "home",        "locations",   "tokens",
 					      "key_rings",   "crypto_keys", "versions",
 					      "import_jobs", "documents" };
 	struct world *w = *state;
 	sqlite3_stmt *stmt = NULL;
 
 	for (size_t i = 0; i < CLV_ARRAY_LEN(tables); i++) {
-		const char *sql = store_sql_text((enum store_sql) (STORE_SQL_SEAL_HOME + i));
+		const char *sql = store_sql_text((enum store_sql)(STORE_SQL_SEAL_HOME + i));
 		unsigned n = 0;
 
 		assert_int_equal(sqlite3_prepare_v2(w->store->db,
-						    "SELECT name FROM pragma_table_info(:table)", -1,
-						    &stmt, NULL),
+						    "SELECT name FROM pragma_table_info(:table)",
+						    -1, &stmt, NULL),
 				 SQLITE_OK);
 		sqlite3_bind_text(stmt, 1, tables[i], -1, SQLITE_STATIC);
 		for (; sqlite3_step(stmt) == SQLITE_ROW; n++) {

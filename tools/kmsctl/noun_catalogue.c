@@ -44,8 +44,7 @@ static clv_rc catalogue_restore(struct kms_run *run, struct clv_err *err)
 	const char *reason = kms_text(run->args, "reason");
 	struct clv_restoration restoration;
 
-	CLV_TRY(clv_catalogue_restore(run->ctx, NULL, run->full, reason, false, &restoration,
-				      err));
+	CLV_TRY(clv_catalogue_restore(run->ctx, NULL, run->full, reason, false, &restoration, err));
 	if (!kms_given(run->args, "accept"))
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"nothing was changed: location %s is at epoch %" PRIu64
