@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The shipped kmsctl, as a user runs it.
 test_scripts += \
+	tests/cli/catalogue.sh \
 	tests/cli/dek.sh \
 	tests/cli/examples.sh \
 	tests/cli/full_disk.sh \
