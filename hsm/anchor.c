@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hsm/internal.h"
 
@@ -48,26 +49,39 @@ static bool parse(const char *label, struct hsm_anchor *ret_anchor)
 	return anchor.epoch > 0 || *end == '\0';
 }
 
-static clv_rc read_one(struct hsm_session *session, const uint8_t *id, struct found *ret_found,
-		       struct clv_err *err)
+static clv_rc read_label(struct hsm_session *session, CK_OBJECT_HANDLE object,
+			 struct found *ret_found, struct clv_err *err)
 {
 	char label[LABEL_MAX] = "";
 	CK_ATTRIBUTE got = { CKA_LABEL, label, sizeof label - 1 };
-	CK_ULONG n;
-	CK_RV rv;
+	CK_RV rv = hsm_C_GetAttributeValue(session->hsm->module, session->handle, object, &got, 1);
 
-	*ret_found = (struct found){ 0 };
-	CLV_TRY(hsm_find_all(session, CKO_SECRET_KEY, id, &ret_found->object, 1, &n, err));
-	if (n == 0)
-		return CLV_OK;
-	ret_found->there = true;
-	rv = hsm_C_GetAttributeValue(session->hsm->module, session->handle, ret_found->object, &got,
-				     1);
+	*ret_found = (struct found){ .there = true, .object = object };
 	if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_BUFFER_TOO_SMALL)
 		return CLV_OK; /* half made, or written by others */
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, "C_GetAttributeValue", rv);
 	ret_found->valid = parse(label, &ret_found->anchor);
+	return CLV_OK;
+}
+
+/* A kill can have left a half-written one beside one that was made anew since. */
+static clv_rc read_one(struct hsm_session *session, const uint8_t *id, struct found *ret_found,
+		       struct clv_err *err)
+{
+	CK_OBJECT_HANDLE objects[4];
+	struct found found;
+	CK_ULONG n;
+
+	*ret_found = (struct found){ 0 };
+	CLV_TRY(hsm_find_all(session, CKO_SECRET_KEY, id, objects, CLV_ARRAY_LEN(objects), &n,
+			     err));
+	for (CK_ULONG i = 0; i < n; i++) {
+		CLV_TRY(read_label(session, objects[i], &found, err));
+		if (!ret_found->valid ||
+		    (found.valid && found.anchor.epoch > ret_found->anchor.epoch))
+			*ret_found = found;
+	}
 	return CLV_OK;
 }
 
@@ -129,6 +143,7 @@ static clv_rc write_one(struct hsm_session *session, const struct anchor_args *a
 {
 	struct hsm_template tpl = { 0 };
 	char label[LABEL_MAX];
+	const time_t since = time(NULL) - 1;
 	struct found back;
 	CK_RV rv;
 
@@ -137,13 +152,14 @@ static clv_rc write_one(struct hsm_session *session, const struct anchor_args *a
 		return hsm_create_locked(session, hsm_kind_get(HSM_ROLE_ANCHOR, 0),
 					 args->ids[which], label, NULL, err);
 	hsm_template_bytes(&tpl, CKA_LABEL, label, strlen(label));
-	CLV_TRY(hsm_softhsm_write_begin(session->hsm, err));
+	/* No copies of the token's files are made as for other writes: a kill can cost this one
+	 * object, the other anchor stands, and this one is made anew. */
 	rv = hsm_C_SetAttributeValue(session->hsm->module, session->handle, there->object, tpl.a,
 				     tpl.n);
-	hsm_softhsm_write_end(session->hsm);
 	if (rv != CKR_OK)
 		return hsm_session_fail(session, err, "C_SetAttributeValue", rv);
-	CLV_TRY(read_one(session, args->ids[which], &back, err));
+	CLV_TRY(hsm_softhsm_sync(session->hsm, since, err));
+	CLV_TRY(read_label(session, there->object, &back, err));
 	if (!back.valid || back.anchor.epoch != args->anchor.epoch ||
 	    !clv_same(back.anchor.head, args->anchor.head, HSM_HEAD_LEN))
 		return clv_fail(err, CLV_E_UNAVAILABLE,
