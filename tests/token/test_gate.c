@@ -130,7 +130,8 @@ static void names_near_the_owners_are_strangers_too(struct home_world *w)
 		assert_refused(w, verb_named("key_get")->call(w, &caller, WRAPPED),
 			       CLV_E_PERMISSION_DENIED, "denied");
 	}
-	assert_ok(w, verb_named("key_get")->call(w, &(struct clv_caller){ owner }, WRAPPED));
+	assert_ok(w, verb_named("key_get")->call(w, &(struct clv_caller){ .principal = owner },
+						 WRAPPED));
 }
 
 static void caller_without_a_usable_name_is_refused(struct home_world *w)
