@@ -54,6 +54,8 @@ struct api_worker {
 	struct api_worker *next;    /* idle list */
 };
 
+struct api_judge;
+struct api_policy;
 struct api_token;
 struct api_views;
 struct api_counts;
@@ -69,12 +71,13 @@ struct clv_ctx {
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
 	char apart_too[CLV_CACHE_LINE];
 	struct audit *audit;
-	struct policy *policy;
+	struct api_policy *policy;
 	struct inflight *inflight;
 	bool opened; /* all of the above is there */
 
 	struct {
-		struct api_worker *_Atomic worker; /* idle; last used by a thread of this place */
+		struct api_worker *_Atomic worker;   /* idle; last used by a thread of this place */
+		struct api_judge *_Atomic judges[2]; /* likewise */
 		char apart[CLV_CACHE_LINE];
 	} at_hand[CLV_THREAD_PLACES];
 	pthread_mutex_t workers_lock;
@@ -140,6 +143,49 @@ struct api_loan {
 bool api_loan_draw(const struct clv_ctx *ctx, struct api_loan *loan);
 void api_loan_end(struct api_loan *loan); /* for scope-bound use; fills what was not used */
 
+/* ---- policy.c ---- */
+
+/* The home's documents, compiled. */
+CLV_MUST_USE clv_rc api_policy_new(struct clv_ctx *ctx, struct store *store,
+				   struct api_policy **ret_policy, struct clv_err *err);
+struct api_policy *api_policy_free(struct api_policy *policy);
+
+/* Documents that are not the home's yet, as policy_compile(). */
+CLV_MUST_USE clv_rc api_policy_compile(const struct clv_ctx *ctx,
+				       const struct store_documents *documents,
+				       struct policy **ret_policy, struct clv_err *err);
+
+/*
+ * One who decides by what the documents say now, and remembers. The caller's alone until it is
+ * released: no lock is taken as long as nothing in the home has changed.
+ * Errors: those of reading the catalogue.
+ */
+CLV_MUST_USE clv_rc api_judge_acquire(struct clv_ctx *ctx, struct api_judge **ret_judge,
+				      struct clv_err *err);
+struct api_judge *api_judge_release(struct api_judge *judge);
+CLV_DEFINE_AUTO(struct api_judge, api_judge_release);
+void api_judges_done(struct clv_ctx *ctx); /* all that are at hand */
+
+/* False: documents may have changed since. Then it can be told to read them anew. */
+bool api_judge_is_current(const struct api_judge *judge);
+CLV_MUST_USE clv_rc api_judge_refresh(struct api_judge *judge, struct store *store,
+				      struct clv_err *err);
+
+/* Errors: CLV_E_DATA_LOSS a document cannot be read, and the judge knows of no documents at all. */
+CLV_MUST_USE clv_rc api_judge_check(const struct api_judge *judge, struct clv_err *err);
+const struct policy *api_judge_policy(const struct api_judge *judge); /* borrowed from it */
+
+#define API_PROTECTION_FIRST CLV_PROTECTION_SOFTWARE
+#define API_PROTECTIONS 2 /* SOFTWARE, HSM */
+
+/* A decision, and what it comes to once the key's protection level is known, if it is ENABLED. */
+struct api_decision {
+	struct policy_verdict verdict;
+	struct policy_verdict with[API_PROTECTIONS];
+};
+/* Borrowed until the judge decides again or is released. ask->name need not be filled in. */
+const struct api_decision *api_judge_decide(struct api_judge *judge, const struct policy_ask *ask);
+
 /* ---- gate.c ---- */
 
 struct gate_question {
@@ -148,16 +194,39 @@ struct gate_question {
 	const char *reason; /* the caller's, for the audit entry; may be NULL; borrowed likewise */
 	bool change;        /* something stored changes: its audit entry is made durable */
 	bool lowering; /* a change that ends use, and so may use up what is kept for a full disk */
+	bool repair;   /* of the policy: open to the owner when a document of it cannot be read */
+	/* Of what is to be made: the policy may have a say in it. 0: it has none. */
+	enum clv_protection protection;
+	int64_t destroy_delay; /* ns */
 };
 
 /*
  * Asks the policy. On allow the caller owns *ret_grant; on deny the audit entry is written here.
- * Errors: CLV_E_PERMISSION_DENIED, with Cloud KMS's text, whether the resource exists or not;
- * CLV_E_RESOURCE_EXHAUSTED there is no room for the entry of a change that is not a lowering one.
+ * `who` NULL is the process's own principal; another one, or a place, is for the home's owner only.
+ * Errors: CLV_E_PERMISSION_DENIED, with Cloud KMS's text, whether the resource exists or not, or
+ * naming the constraint on callers; CLV_E_FAILED_PRECONDITION naming the constraint on what is
+ * made; CLV_E_DATA_LOSS the policy cannot be read; CLV_E_RESOURCE_EXHAUSTED there is no room for
+ * the entry of a change that is not a lowering one.
  */
 CLV_MUST_USE clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 			     const struct gate_question *question, struct clv_grant **ret_grant,
 			     struct clv_err *err);
+
+/*
+ * What the policy says once more is known of the key than its name. Asks anew, and all of it, when
+ * the policy may have changed since gate_ask(): what was taken away in between is gone. A refusal's
+ * rule is what gate_answer() writes. Errors: as gate_ask().
+ */
+CLV_MUST_USE clv_rc gate_check(struct api_worker *worker, const struct clv_grant *grant,
+			       const struct policy_facts *facts, struct clv_err *err);
+
+/* Would a constraint refuse this, whoever asks for it? For what is made as part of something else
+ * that was granted, such as a rotation. Errors: as gate_ask(). */
+CLV_MUST_USE clv_rc gate_check_made(struct api_worker *worker, const struct clv_grant *grant,
+				    const struct gate_question *question, struct clv_err *err);
+
+/* The shortest delay before a destruction that the policy asks for in a project, ns; 0: none. */
+int64_t gate_destroy_delay_min(const struct clv_grant *grant, const char *project);
 
 /*
  * Writes the audit entry for what came of it and returns `rc`; a success that cannot be written
@@ -307,6 +376,10 @@ CLV_MUST_USE clv_rc api_flags_recover(struct api_worker *worker, const char *loc
 
 /* ---- use.c ---- */
 
+/* Eight bytes at a time. Spreads, and protects against nothing: a clash only costs a second look.
+ */
+uint64_t api_mix(uint64_t hash, const void *bytes, size_t len);
+
 CLV_MUST_USE clv_rc api_views_new(struct api_views **ret_views, struct clv_err *err);
 struct api_views *api_views_free(struct api_views *views);
 
@@ -334,19 +407,20 @@ struct api_operation {
 
 /* By version name, or by key name (its primary). Errors: CLV_E_NOT_FOUND;
  * CLV_E_FAILED_PRECONDITION. */
-CLV_MUST_USE clv_rc api_use_for(struct api_worker *worker, const struct api_operation *operation,
-				const struct clv_name *name, struct api_use *use,
-				struct clv_err *err);
+CLV_MUST_USE clv_rc api_use_for(struct api_worker *worker, const struct clv_grant *grant,
+				const struct api_operation *operation, const struct clv_name *name,
+				struct api_use *use, struct clv_err *err);
 
 /* The same for encrypting with a key of purpose ENCRYPT_DECRYPT. */
-CLV_MUST_USE clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name,
-				    struct api_use *use, struct clv_err *err);
+CLV_MUST_USE clv_rc api_use_by_name(struct api_worker *worker, const struct clv_grant *grant,
+				    const struct clv_name *name, struct api_use *use,
+				    struct clv_err *err);
 
 /* By the uid in a ciphertext, which must be of the key `name`, for decrypting. Errors: as above,
  * and CLV_E_INVALID_ARGUMENT the uid is of another key, or of none. */
-CLV_MUST_USE clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
-				   const uint8_t uid[CLV_UID_LEN], struct api_use *use,
-				   struct clv_err *err);
+CLV_MUST_USE clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_grant *grant,
+				   const struct clv_name *name, const uint8_t uid[CLV_UID_LEN],
+				   struct api_use *use, struct clv_err *err);
 
 /* For a ciphertext that names no version: never CLV_OK. Errors: CLV_E_NOT_FOUND no such key;
  * CLV_E_FAILED_PRECONDITION it does not decrypt; CLV_E_INVALID_ARGUMENT otherwise. */

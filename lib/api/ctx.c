@@ -236,7 +236,7 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 	CLV_TRY(api_counts_new(&ctx->counts, err));
 	CLV_TRY(first_worker(ctx, &worker, err));
 	CLV_TRY(store_home_get(worker->store, &ctx->info, err));
-	CLV_TRY(policy_compile(ctx->info.owner, NULL, 0, &ctx->policy, err));
+	CLV_TRY(api_policy_new(ctx, worker->store, &ctx->policy, err));
 	api_reserve_fill(ctx->home);
 	ctx->opened = true;
 	return CLV_OK;
@@ -313,11 +313,12 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 	api_tokens_done(ctx);
 	for (struct api_worker *worker; (worker = take_idle(ctx)) != NULL;)
 		worker_free(worker);
+	api_judges_done(ctx);
 	if (ctx->opened) /* what closing has set free */
 		api_reserve_fill(ctx->home);
 	api_views_free(ctx->views);
 	api_counts_free(ctx->counts);
-	policy_unref(ctx->policy);
+	api_policy_free(ctx->policy);
 	audit_close(ctx->audit);
 	inflight_close(ctx->inflight);
 	pthread_cond_destroy(&ctx->token_opened);

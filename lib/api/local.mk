@@ -18,6 +18,7 @@ claviger_sources += \
 	lib/api/mac.c \
 	lib/api/maintain.c \
 	lib/api/make.c \
+	lib/api/policy.c \
 	lib/api/raw.c \
 	lib/api/reserve.c \
 	lib/api/ring.c \
