@@ -12,10 +12,12 @@ claviger_public_headers = \
 	lib/claviger/dek.h \
 	lib/claviger/err.h \
 	lib/claviger/hash.h \
+	lib/claviger/iam.h \
 	lib/claviger/import.h \
 	lib/claviger/key.h \
 	lib/claviger/mac.h \
 	lib/claviger/name.h \
+	lib/claviger/policy.h \
 	lib/claviger/raw.h \
 	lib/claviger/secret.h \
 	lib/claviger/status.h \

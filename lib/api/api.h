@@ -107,6 +107,9 @@ CLV_MUST_USE clv_rc api_worker_acquire(struct clv_ctx *ctx, struct api_worker **
 struct api_worker *api_worker_release(struct api_worker *worker);
 CLV_DEFINE_AUTO(struct api_worker, api_worker_release);
 
+/* The full name of the home's own project. Returns `project`. */
+const char *api_own_project(const struct clv_ctx *ctx, char project[CLV_NAME_MAX]);
+
 /* "user:NAME" of the user this process runs as. */
 void api_own_principal(char principal[CLV_PRINCIPAL_MAX]);
 
@@ -186,6 +189,10 @@ struct api_decision {
 /* Borrowed until the judge decides again or is released. ask->name need not be filled in. */
 const struct api_decision *api_judge_decide(struct api_judge *judge, const struct policy_ask *ask);
 
+/* Does the principal of `ask` hold another permission, whatever constraints say? */
+bool api_judge_holds(const struct api_judge *judge, const struct policy_ask *ask,
+		     const char *permission);
+
 /* ---- gate.c ---- */
 
 struct gate_question {
@@ -225,6 +232,23 @@ CLV_MUST_USE clv_rc gate_check(struct api_worker *worker, const struct clv_grant
 CLV_MUST_USE clv_rc gate_check_made(struct api_worker *worker, const struct clv_grant *grant,
 				    const struct gate_question *question, struct clv_err *err);
 
+/* The policy as it is now, borrowed until the grant is closed or asked about again; not `readable`:
+ * it is one without documents. Errors: as gate_ask(): what was granted may not be any more. */
+CLV_MUST_USE clv_rc gate_policy(struct api_worker *worker, const struct clv_grant *grant,
+				const struct policy **ret_policy, bool *ret_readable,
+				struct clv_err *err);
+
+/* What was asked as a lowering change turned out to be none: is there room for its entry? Errors:
+ * CLV_E_RESOURCE_EXHAUSTED. */
+CLV_MUST_USE clv_rc gate_raises(struct clv_ctx *ctx, const struct clv_grant *grant,
+				struct clv_err *err);
+
+/* Which of the permissions the caller holds on a resource, as clv_iam_test(): an entry, no grant.
+ */
+CLV_MUST_USE clv_rc gate_test(struct clv_ctx *ctx, const struct clv_caller *who,
+			      const char *resource, const char *const *permissions, size_t n,
+			      bool *ret_held, struct clv_err *err);
+
 /* The shortest delay before a destruction that the policy asks for in a project, ns; 0: none. */
 int64_t gate_destroy_delay_min(const struct clv_grant *grant, const char *project);
 
@@ -242,6 +266,27 @@ CLV_MUST_USE clv_rc gate_note(struct clv_ctx *ctx, const struct clv_grant *grant
 const char *gate_principal(const struct clv_grant *grant); /* borrowed from the grant */
 struct clv_grant *gate_close(struct clv_grant *grant);
 CLV_DEFINE_AUTO(struct clv_grant, gate_close);
+
+/* ---- document.c ---- */
+
+/* What is to become of one document. */
+struct api_document_change {
+	const struct clv_grant *grant;
+	int kind; /* enum policy_kind */
+	const char *name;
+	const char *text; /* as stored; NULL: it is to be taken away */
+	int64_t etag;     /* of policy_etag_parse() */
+	enum clv_document_mode mode;
+};
+/* Errors: CLV_E_ABORTED the etag is of another state; CLV_E_ALREADY_EXISTS, CLV_E_NOT_FOUND;
+ * CLV_E_INVALID_ARGUMENT, CLV_E_FAILED_PRECONDITION the policy does not take it. */
+CLV_MUST_USE clv_rc api_document_change(struct api_worker *worker,
+					const struct api_document_change *change,
+					int64_t *ret_row_version, struct clv_err *err);
+
+/* Appends it with its etag. Errors: CLV_E_NOT_FOUND, but for kinds that are always there. */
+CLV_MUST_USE clv_rc api_document_text(struct api_worker *worker, int kind, const char *name,
+				      struct clv_buf *ret_text, struct clv_err *err);
 
 /* ---- tokens.c ---- */
 

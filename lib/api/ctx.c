@@ -36,6 +36,14 @@ void api_own_principal(char principal[CLV_PRINCIPAL_MAX])
 		snprintf(principal, CLV_PRINCIPAL_MAX, "user:uid-%u", (unsigned) geteuid());
 }
 
+const char *api_own_project(const struct clv_ctx *ctx, char project[CLV_NAME_MAX])
+{
+	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+
+	memcpy(name.project, ctx->info.project, sizeof name.project);
+	return clv_name_format(&name, CLV_NAME_PROJECT, project);
+}
+
 /* ---- making a home ---- */
 
 static clv_rc make_dir(const char *path, struct clv_err *err)

@@ -3,10 +3,12 @@
  * The gate: the only place that turns "allow" into a grant, and that writes the audit entry. The
  * policy itself is in lib/policy; the facts it needs are gathered here.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/api/api.h"
+#include "lib/policy/lint.h"
 #include "lib/base/grant_impl.h"
 #include "lib/policy/policy.h"
 
@@ -101,10 +103,7 @@ static clv_rc read_caller(const struct clv_ctx *ctx, const struct clv_caller *wh
 	size_t len;
 
 	its->caller = who != NULL ? *who : (struct clv_caller){ .principal = ctx->principal };
-	if (its->caller.principal == NULL || its->caller.principal[0] == '\0')
-		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
-				"the caller's principal is missing or too long");
-	len = strlen(its->caller.principal);
+	len = its->caller.principal != NULL ? strlen(its->caller.principal) : CLV_PRINCIPAL_MAX;
 	if (len >= sizeof its->principal)
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"the caller's principal is missing or too long");
@@ -295,6 +294,24 @@ clv_rc gate_check_made(struct api_worker *worker, const struct clv_grant *grant,
 	return follow(its, &made, &verdict, err);
 }
 
+clv_rc gate_policy(struct api_worker *worker, const struct clv_grant *grant,
+		   const struct policy **ret_policy, bool *ret_readable, struct clv_err *err)
+{
+	struct gate_case *its = case_of(grant);
+	struct clv_err ignored;
+
+	CLV_TRY(ask_again(worker, its, err));
+	*ret_policy = api_judge_policy(its->judge);
+	*ret_readable = api_judge_check(its->judge, &ignored) == CLV_OK;
+	return CLV_OK;
+}
+
+clv_rc gate_raises(struct clv_ctx *ctx, const struct clv_grant *grant, struct clv_err *err)
+{
+	case_of(grant)->lowering = false;
+	return audit_make_room(ctx->audit, err);
+}
+
 int64_t gate_destroy_delay_min(const struct clv_grant *grant, const char *project)
 {
 	return policy_destroy_delay_min(api_judge_policy(case_of(grant)->judge), project);
@@ -314,6 +331,42 @@ clv_rc gate_answer(struct clv_ctx *ctx, const struct clv_grant *grant, clv_rc rc
 	return clv_fail(err, audit_rc, "%s, but its audit entry cannot be written: %.300s",
 			its->change ? "the change was made" : "the operation was done",
 			audit_err.text);
+}
+
+/* ---- without a grant ---- */
+
+static clv_rc test(struct clv_ctx *ctx, struct gate_case *its, const char *const *permissions,
+		   size_t n, bool *ret_held, struct clv_err *err)
+{
+	CLV_TRY(check_actor(ctx, its, err));
+	CLV_TRY(api_judge_acquire(ctx, &its->judge, err));
+	CLV_TRY(api_judge_check(its->judge, err));
+	for (size_t i = 0; i < n; i++) {
+		if (!policy_permission_known(api_judge_policy(its->judge), permissions[i]))
+			return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+					"there is no permission %.100s", permissions[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		ret_held[i] = api_judge_holds(its->judge, &its->ask, permissions[i]);
+	return CLV_OK;
+}
+
+clv_rc gate_test(struct clv_ctx *ctx, const struct clv_caller *who, const char *resource,
+		 const char *const *permissions, size_t n, bool *ret_held, struct clv_err *err)
+{
+	CLV_AUTO(case_free) struct gate_case *its = NULL;
+	const struct gate_question question = { .permission = "claviger.permissions.test",
+						.resource = resource };
+	bool held[CLV_IAM_TEST_MAX];
+	clv_rc rc;
+
+	assert(n <= CLV_ARRAY_LEN(held));
+	CLV_TRY(open_case(ctx, who, &question, &its, err));
+	its->rule = "open-to-all";
+	rc = test(ctx, its, permissions, n, held, err);
+	CLV_TRY(gate_answer(ctx, &its->grant.grant, rc, NULL, err));
+	memcpy(ret_held, held, n * sizeof *held);
+	return CLV_OK;
 }
 
 clv_rc gate_note(struct clv_ctx *ctx, const struct clv_grant *grant, const char *resource,

@@ -7,7 +7,10 @@ claviger_sources += \
 	lib/api/crypt.c \
 	lib/api/ctx.c \
 	lib/api/dek.c \
+	lib/api/document.c \
+	lib/api/explain.c \
 	lib/api/gate.c \
+	lib/api/iam.c \
 	lib/api/import.c \
 	lib/api/import_job.c \
 	lib/api/inflight.c \

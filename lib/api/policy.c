@@ -397,3 +397,16 @@ const struct api_decision *api_judge_decide(struct api_judge *judge, const struc
 	remember(entry, hash, ask, place);
 	return &entry->decision;
 }
+
+bool api_judge_holds(const struct api_judge *judge, const struct policy_ask *asked,
+		     const char *permission)
+{
+	struct policy_ask ask = *asked;
+	struct clv_name name;
+	struct clv_err ignored;
+
+	ask.permission = permission;
+	if (clv_name_parse(ask.resource, &name, &ignored) == CLV_OK)
+		ask.name = &name;
+	return policy_holds(judge->snapshot->policy, &ask);
+}
