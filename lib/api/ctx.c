@@ -341,6 +341,11 @@ const char *clv_ctx_project(const struct clv_ctx *ctx)
 	return ctx->info.project;
 }
 
+const char *clv_ctx_principal(const struct clv_ctx *ctx)
+{
+	return ctx->principal;
+}
+
 clv_rc api_page_new(size_t n, size_t item, void **ret_page, struct clv_err *err)
 {
 	if (n < 1 || n > CLV_PAGE_MAX)
