@@ -26,8 +26,9 @@ struct gate_case {
 	struct gate_grant grant;
 	struct api_judge *judge; /* owned */
 	struct policy_ask ask;
-	struct clv_caller caller; /* its actor is filled in */
-	const char *rule;         /* that counts by now; borrowed from the judge, or static */
+	const struct api_decision *decision; /* of the ask, borrowed from the judge; or NULL */
+	struct clv_caller caller;            /* its actor is filled in */
+	const char *rule; /* that counts by now; borrowed from the judge, or static */
 	const char *reason;
 	bool change, lowering, repair;
 	char principal[CLV_PRINCIPAL_MAX];
@@ -202,13 +203,11 @@ static clv_rc judge_without_documents(const struct clv_ctx *ctx, struct gate_cas
 
 static clv_rc judge(struct clv_ctx *ctx, struct gate_case *its, struct clv_err *err)
 {
-	const struct policy_verdict *verdict;
-
 	CLV_TRY(judge_without_documents(ctx, its, err));
-	verdict = &api_judge_decide(its->judge, &its->ask)->verdict;
-	CLV_TRY(follow(its, &its->ask, verdict, err));
-	its->rule = verdict->rule;
-	its->grant.grant.rule = verdict->rule;
+	its->decision = api_judge_decide(its->judge, &its->ask);
+	CLV_TRY(follow(its, &its->ask, &its->decision->verdict, err));
+	its->rule = its->decision->verdict.rule;
+	its->grant.grant.rule = its->rule;
 	return CLV_OK;
 }
 
@@ -260,8 +259,8 @@ static struct policy_verdict verdict_with(struct gate_case *its, const struct po
 {
 	const unsigned at = (unsigned) (facts->protection - API_PROTECTION_FIRST);
 
-	if (facts->state == CLV_STATE_ENABLED && at < API_PROTECTIONS)
-		return api_judge_decide(its->judge, &its->ask)->with[at];
+	if (its->decision != NULL && facts->state == CLV_STATE_ENABLED && at < API_PROTECTIONS)
+		return its->decision->with[at];
 	return policy_decide_facts(api_judge_policy(its->judge), &its->ask, facts);
 }
 
@@ -291,6 +290,7 @@ clv_rc gate_check_made(struct api_worker *worker, const struct clv_grant *grant,
 
 	CLV_TRY(ask_again(worker, its, err));
 	verdict = api_judge_decide(its->judge, &made)->verdict;
+	its->decision = NULL; /* its place may have been taken */
 	return follow(its, &made, &verdict, err);
 }
 

@@ -42,7 +42,7 @@ static void names_of_the_wrong_kind_are_refused(struct home_world *w)
 
 	world_open(w);
 	for (size_t i = 0; i < n_verbs; i++) {
-		if (verbs[i].missing == NULL)
+		if (verbs[i].missing == NULL || verbs[i].of_any_kind)
 			continue;
 		for (size_t j = 0; j < CLV_ARRAY_LEN(names); j++) {
 			size_t wanted = 0;
