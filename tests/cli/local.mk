@@ -5,6 +5,7 @@ test_scripts += \
 	tests/cli/examples.sh \
 	tests/cli/full_disk.sh \
 	tests/cli/gcloud.sh \
+	tests/cli/iam.sh \
 	tests/cli/import.sh \
 	tests/cli/kinds.sh \
 	tests/cli/kmsctl.sh \
