@@ -12,6 +12,7 @@ test_scripts += \
 	tests/cli/life.sh \
 	tests/cli/lists.sh \
 	tests/cli/oaep.sh \
+	tests/cli/places.sh \
 	tests/cli/rotation.sh \
 	tests/cli/sign.sh
 EXTRA_DIST += tests/support/kinds.sh tests/snapshots/kmsctl-help.txt
