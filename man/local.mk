@@ -2,6 +2,7 @@
 # One page for each noun; tests/cli/examples.sh runs their examples. A page of two lines is
 # another name for one that is there.
 man_pages = \
+	man/claviger-policy.5 \
 	man/claviger.7 \
 	man/kmsctl.1 \
 	man/kmsctl-asymmetric-decrypt.1 \
