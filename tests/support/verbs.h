@@ -14,7 +14,6 @@ struct verb {
 	clv_rc (*call)(struct home_world *w, const struct clv_caller *who, const char *resource);
 	const char *existing; /* a resource of a fresh home that is there */
 	const char *missing;  /* one that is not; NULL: the verb has no resource to choose */
-	bool of_any_kind;     /* things of other kinds will do as well */
 };
 
 extern const struct verb verbs[];
