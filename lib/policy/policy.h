@@ -78,7 +78,7 @@ enum policy_refusal {
 };
 
 #define POLICY_RULE_MAX 192 /* bytes, with the final NUL */
-#define POLICY_WHY_MAX 320
+#define POLICY_WHY_MAX 480 /* bytes, with the final NUL: fits an error text */
 
 struct policy_verdict {
 	enum policy_refusal refusal;
