@@ -29,14 +29,14 @@ struct policy_file {
 	const char *name; /* "cloudkms.admin" of policies/roles/cloudkms.admin-20260801.json */
 	const char *date; /* "20260801"; empty: a file without a date */
 	const char *text;
-	size_t len;
 };
 
 /* policies/roles/, of all dates. */
 extern const struct policy_file policy_role_files[];
 extern const size_t policy_n_role_files;
-/* policies/index.json, the only one */
+/* policies/index.json, the only one. */
 extern const struct policy_file policy_index_files[];
+extern const size_t policy_n_index_files;
 
 /* ---- reading documents (json.c) */
 
@@ -62,6 +62,9 @@ CLV_MUST_USE clv_rc policy_json_string(const json_t *object, const char *key, bo
 CLV_MUST_USE clv_rc policy_json_array(const json_t *object, const char *key, bool needed,
 				      const char *where, const json_t **ret_array,
 				      struct clv_err *err);
+
+/* Takes JSON, also on failure, and writes it as text. */
+CLV_MUST_USE clv_rc policy_json_put(json_t *json, struct clv_buf *ret_text, struct clv_err *err);
 
 /* The date of a built-in document that counts, from policies/index.json: folder "roles", name
  * "cloudkms.admin". NULL: the index does not name it. Errors: CLV_E_INTERNAL. */
@@ -101,6 +104,12 @@ static inline bool permission_in(const struct permission_set *set, uint32_t perm
 {
 	return permission < POLICY_PERMISSIONS_MAX &&
 	       (set->bits[permission / 64] >> (permission % 64) & 1) != 0;
+}
+
+static inline void permission_set_add(struct permission_set *set, const struct permission_set *more)
+{
+	for (size_t i = 0; i < POLICY_PERMISSIONS_MAX / 64; i++)
+		set->bits[i] |= more->bits[i];
 }
 
 static inline bool permission_sets_meet(const struct permission_set *a,
@@ -197,7 +206,10 @@ CLV_MUST_USE clv_rc member_check(const char *text, enum member_kind *ret_kind, s
 struct member {
 	const char *text; /* borrowed from names */
 	enum member_kind kind;
-	uint32_t first_group, n_groups; /* in members.group: all it is in, at any depth */
+	bool bound;   /* a binding names it */
+	bool defined; /* a group that the document of groups has */
+	uint32_t first_group,
+		n_groups; /* in members.group: all bound ones it is in, at any depth */
 };
 
 struct members {
@@ -206,27 +218,38 @@ struct members {
 	uint32_t room;
 	uint32_t *group; /* owned: numbers of groups and sets */
 	uint32_t n_group, room_group;
+	uint32_t all, all_authenticated; /* POLICY_NO_NAME: no binding names them */
 };
 
-/* Which members a caller is: itself, its domain, its pool, everybody who is known, everybody; and
- * the groups that these are in. Some may be POLICY_NO_NAME. */
-#define CALLER_SELVES 5
+CLV_MUST_USE clv_rc members_add(struct members *members, const char *text, uint32_t *ret_number,
+				struct clv_err *err);
+/* Reads the documents of kind POLICY_GROUPS; once all bindings are read. */
+CLV_MUST_USE clv_rc members_read_groups(struct members *members,
+					const struct policy_document *documents, size_t n,
+					struct clv_err *err);
+void members_done(struct members *members);
+
+/* Which members a caller is: itself, its domain or pool, everybody who is known, everybody; and the
+ * groups that these are in. Some may be POLICY_NO_NAME. */
+#define CALLER_SELVES 4
 struct caller {
 	uint32_t self[CALLER_SELVES];
 };
 
 struct caller members_caller(const struct members *members, const char *principal);
 bool caller_is(const struct members *members, const struct caller *caller, uint32_t member);
+/* The same for a member of any kind: a group is itself, the groups it is in, and everybody. */
+struct caller members_selves(const struct members *members, const char *member);
 
 /* ---- bindings (iam.c) */
 
 struct iam_binding {
 	uint32_t resource, role;          /* role POLICY_NO_NAME: there is none of that name */
-	uint32_t first_member, n_members; /* in iam.binding_members */
-	const char *role_name;
-	const char *rule;            /* "binding:RESOURCE#ROLE" */
-	struct condition *condition; /* owned; NULL: none, or one that we do not know */
-	char *expression, *title;    /* owned; NULL: no condition */
+	uint32_t first_member, n_members; /* in iam.binding_member */
+	char *role_name;                  /* owned, as all texts here */
+	char *rule;                       /* "binding:RESOURCE#ROLE" */
+	struct condition *condition;      /* owned; NULL: none, or one that we do not know */
+	char *expression, *title;         /* NULL: no condition */
 };
 
 /* What has a policy. Its bindings follow each other, as in the document. */
@@ -235,22 +258,62 @@ struct iam_resource {
 	uint32_t first_binding, n_bindings;
 };
 
+/* A binding as it concerns one of its members. */
+struct iam_grant {
+	uint32_t resource, member, binding, role;
+};
+
+/* Where the grants of (resource, member) are. */
+struct iam_slot {
+	uint32_t resource, member;
+	uint32_t first, n; /* n is 0: a free slot */
+};
+
+/* Arrays are owned. Room is how many fit. */
 struct iam {
 	struct roles roles;
 	struct members members;
 	struct policy_names resources; /* numbers are indices of `resource` */
 	struct iam_resource *resource;
 	struct iam_binding *binding;
-	uint32_t n_bindings;
-	uint32_t *binding_members; /* numbers of members */
-	struct iam_index *index;   /* (resource, member) -> bindings; iam.c's own */
+	uint32_t *binding_member; /* numbers of members */
+	struct iam_grant *grant;  /* by resource, member and binding */
+	struct iam_slot *slot;    /* open addressing; n_slots is a power of two */
+	uint32_t n_bindings, n_binding_members, n_grants, n_slots;
+	uint32_t room_resources, room_bindings, room_binding_members;
 };
+
+static inline uint32_t iam_pair_hash(uint32_t resource, uint32_t member)
+{
+	uint64_t z = ((uint64_t) resource << 32 | member) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (uint32_t) (z >> 32);
+}
 
 /* Takes documents of kinds IAM, ROLE and GROUPS, leaves the others alone. */
 CLV_MUST_USE clv_rc iam_compile(const struct policy_document *documents, size_t n,
 				struct iam **ret_iam, struct clv_err *err);
 struct iam *iam_free(struct iam *iam);
 CLV_DEFINE_AUTO(struct iam, iam_free);
+
+/* A binding as a document has it; borrowed from the JSON. */
+struct binding_text {
+	const char *role, *expression, *title; /* the last two NULL: no condition, no title */
+	const json_t *members;                 /* NULL: none */
+};
+
+/* Reads the frame of a policy. *ret_json is owned, also on failure; the rest is borrowed from it.
+ * Errors: CLV_E_INVALID_ARGUMENT. */
+CLV_MUST_USE clv_rc iam_read_policy(const struct policy_document *document, json_t **ret_json,
+				    const json_t **ret_bindings, int64_t *ret_version,
+				    struct clv_err *err);
+CLV_MUST_USE clv_rc iam_read_binding(const json_t *json, const char *where,
+				     struct binding_text *ret_text, struct clv_err *err);
+
+/* What is refused when a policy, or the document of groups, is set (check.c). */
+CLV_MUST_USE clv_rc iam_check(const struct iam *iam, const struct policy_document *document,
+			      struct clv_err *err);
+CLV_MUST_USE clv_rc groups_check(const struct policy_document *document, struct clv_err *err);
 
 /* Does a binding give it? Rule and window as in policy.h; constraints and owner are not asked. */
 struct policy_verdict iam_decide(const struct iam *iam, const struct policy_ask *ask);
@@ -278,6 +341,7 @@ struct iam_look {
 	const char *member;          /* of the binding, that the caller is; NULL: it is none */
 	enum policy_truth condition; /* POLICY_TRUE when there is none */
 	const char *expression;      /* NULL: no condition */
+	struct policy_window window; /* for which the condition is that */
 };
 typedef void iam_look_fn(void *arg, const struct iam_look *look);
 
