@@ -9,7 +9,7 @@
 
 #include "lib/base/banned.h"
 
-static const struct iam_slot *slot_of(const struct iam *iam, uint32_t resource, uint32_t member)
+const struct iam_slot *iam_slot_of(const struct iam *iam, uint32_t resource, uint32_t member)
 {
 	uint32_t at = iam_pair_hash(resource, member);
 
@@ -89,7 +89,7 @@ struct search {
 static void search_slot(struct search *search, uint32_t resource, uint32_t member)
 {
 	const struct iam *iam = search->iam;
-	const struct iam_slot *slot = slot_of(iam, resource, member);
+	const struct iam_slot *slot = iam_slot_of(iam, resource, member);
 
 	for (uint32_t i = 0; i < slot->n; i++) {
 		const struct iam_grant *grant = &iam->grant[slot->first + i];
@@ -222,7 +222,7 @@ void iam_walk(const struct iam *iam, const struct policy_ask *ask, iam_look_fn *
 static void add_slot(const struct iam *iam, uint32_t resource, uint32_t member,
 		     struct permission_set *set)
 {
-	const struct iam_slot *slot = slot_of(iam, resource, member);
+	const struct iam_slot *slot = iam_slot_of(iam, resource, member);
 
 	for (uint32_t i = 0; i < slot->n; i++)
 		permission_set_add(set,

@@ -331,6 +331,9 @@ bool iam_holds_any(const struct iam *iam, const struct policy_ask *ask,
 void iam_most(const struct iam *iam, const char *member, const char *resource,
 	      struct permission_set *ret_permissions);
 
+/* The grants of a member on a resource; `n` of it may be 0. Borrowed. */
+const struct iam_slot *iam_slot_of(const struct iam *iam, uint32_t resource, uint32_t member);
+
 /* One binding as it is looked at for an ask: what `explain` tells. All borrowed from the policy. */
 struct iam_look {
 	const struct iam_binding *binding;
@@ -348,5 +351,15 @@ typedef void iam_look_fn(void *arg, const struct iam_look *look);
 /* Shows every binding of the resource and of those above it, from the project down, each list in
  * the order of its document. The first with member, role_holds and a true condition decides. */
 void iam_walk(const struct iam *iam, const struct policy_ask *ask, iam_look_fn *look, void *arg);
+
+/* ---- findings (lint.c) */
+
+enum policy_severity { SEVERITY_HIGH, SEVERITY_MEDIUM, SEVERITY_LOW };
+
+#define POLICY_FINDING_MAX 1024 /* bytes of a text, with the final NUL; what is longer is cut */
+
+/* Adds one to the array `findings`. */
+void policy_finding(json_t *findings, enum policy_severity severity, const char *id,
+		    const char *where, const char *fmt, ...) CLV_PRINTF(5, 6);
 
 #endif

@@ -7,6 +7,7 @@ claviger_sources += \
 	lib/policy/iam.c \
 	lib/policy/impl.h \
 	lib/policy/json.c \
+	lib/policy/lint.c \
 	lib/policy/member.c \
 	lib/policy/names.c \
 	lib/policy/policy.c \
