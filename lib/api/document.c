@@ -10,7 +10,6 @@
 
 #include "lib/api/api.h"
 #include "lib/base/quote.h"
-#include "lib/policy/lint.h"
 #include "lib/policy/text.h"
 
 static char *text_free(char *text)
@@ -405,7 +404,7 @@ static clv_rc list_granted(struct clv_ctx *ctx, const struct clv_grant *grant, i
 	if (project != NULL)
 		return list_documents(worker, kind, project, out, err);
 	CLV_TRY(gate_policy(worker, grant, &policy, &readable, err));
-	return policy_role_list(policy, out, err);
+	return policy_role_list(policy, NULL, out, err);
 }
 
 clv_rc clv_document_list(struct clv_ctx *ctx, const struct clv_caller *who, enum clv_document kind,

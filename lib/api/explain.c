@@ -6,7 +6,6 @@
 #include "lib/api/api.h"
 #include "lib/policy/action.h"
 #include "lib/policy/explain.h"
-#include "lib/policy/lint.h"
 
 #define KEYS_AT_ONCE 256
 

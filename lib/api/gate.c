@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "lib/api/api.h"
-#include "lib/policy/lint.h"
 #include "lib/base/grant_impl.h"
 #include "lib/policy/policy.h"
 
