@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/api/inflight.h"
 #include "tests/support/home_world.h"
 
 #define ENCRYPTER "roles/cloudkms.cryptoKeyEncrypter"
@@ -301,6 +302,37 @@ static void no_use_begins_after_its_grant_was_taken_away(struct home_world *w)
 	}
 }
 
+/* Between the question and going inside: what was granted by then is asked for again. */
+static struct home_world *removes_on_the_way;
+
+clv_rc __real_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+			     struct clv_err *err);
+clv_rc __wrap_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+			     struct clv_err *err);
+
+clv_rc __wrap_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+			     struct clv_err *err)
+{
+	struct home_world *w = removes_on_the_way;
+
+	removes_on_the_way = NULL;
+	if (w != NULL)
+		assert_ok(w, set(w, WRAPPED, "{}"));
+	return __real_inflight_enter(seat, row, deadline, err);
+}
+
+static void grant_taken_away_on_the_way_in_is_gone_inside(struct home_world *w)
+{
+	world_open(w);
+	assert_ok(w, bind(w, WRAPPED, ada.principal, ENCRYPTER, NULL));
+	assert_ok(w, encrypt_as(w, &ada, WRAPPED));
+	removes_on_the_way = w;
+	DENIED(w, encrypt_as(w, &ada, WRAPPED));
+	assert_null(removes_on_the_way);
+	assert_true(world_log_count(w, ada.principal, "\"PERMISSION_DENIED\"", "default-deny") ==
+		    1);
+}
+
 static void remembered_decision_ends_with_its_condition(struct home_world *w)
 {
 	char expression[128], until[CLV_TIME_TEXT_MAX];
@@ -541,6 +573,7 @@ int main(void)
 		home_test(removal_holds_at_once_in_every_process),
 		home_test(what_one_process_remembers_another_takes_away),
 		home_test(no_use_begins_after_its_grant_was_taken_away),
+		home_test(grant_taken_away_on_the_way_in_is_gone_inside),
 		home_test(remembered_decision_ends_with_its_condition),
 		home_test(conditions_look_at_the_name),
 		home_test(exactly_one_of_two_edits_wins),
