@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installed, and built into the library by lib/policy/local.mk. Documents of all dates stay.
 policy_index = policies/index.json
+policy_locations = policies/locations/locations-20261125.json
 policy_roles = \
 	policies/roles/claviger.auditor-20261125.json \
 	policies/roles/claviger.operator-20261125.json \
@@ -31,6 +32,8 @@ policy_roles = \
 
 policiesdir = $(pkgdatadir)/policies
 policiesrolesdir = $(policiesdir)/roles
+policieslocationsdir = $(policiesdir)/locations
 dist_policies_DATA = $(policy_index) policies/role.schema.json
 dist_policiesroles_DATA = $(policy_roles)
+dist_policieslocations_DATA = $(policy_locations)
 EXTRA_DIST += policies/README.md

@@ -162,16 +162,30 @@ static clv_rc open_case(struct clv_ctx *ctx, const struct clv_caller *who,
 
 /* ---- what the policy says ---- */
 
-static clv_rc refuse(const struct gate_case *its, const struct policy_ask *ask,
+/* The ask with its name taken apart: not done before it is needed. `name` outlives what is given.
+ */
+static struct policy_ask with_name(const struct policy_ask *asked, struct clv_name *name)
+{
+	struct policy_ask ask = *asked;
+	struct clv_err ignored;
+
+	if (clv_name_parse(ask.resource, name, &ignored) == CLV_OK)
+		ask.name = name;
+	return ask;
+}
+
+static clv_rc refuse(const struct gate_case *its, const struct policy_ask *asked,
 		     const struct policy_verdict *verdict, struct clv_err *err)
 {
 	char why[POLICY_WHY_MAX];
+	struct clv_name name;
+	const struct policy_ask ask = with_name(asked, &name);
 
 	if (verdict->refusal == POLICY_DENIED)
 		return clv_fail(err, CLV_E_PERMISSION_DENIED,
 				"Permission '%s' denied on resource '%s' (or it may not exist).",
-				ask->permission, ask->resource);
-	policy_why(api_judge_policy(its->judge), ask, verdict, why);
+				ask.permission, ask.resource);
+	policy_why(api_judge_policy(its->judge), &ask, verdict, why);
 	return clv_fail(err,
 			verdict->refusal == POLICY_PLACE ? CLV_E_PERMISSION_DENIED
 							 : CLV_E_FAILED_PRECONDITION,
@@ -257,10 +271,13 @@ static clv_rc ask_again(struct api_worker *worker, struct gate_case *its, struct
 static struct policy_verdict verdict_with(struct gate_case *its, const struct policy_facts *facts)
 {
 	const unsigned at = (unsigned) (facts->protection - API_PROTECTION_FIRST);
+	struct clv_name name;
+	struct policy_ask ask;
 
 	if (its->decision != NULL && facts->state == CLV_STATE_ENABLED && at < API_PROTECTIONS)
 		return its->decision->with[at];
-	return policy_decide_facts(api_judge_policy(its->judge), &its->ask, facts);
+	ask = with_name(&its->ask, &name);
+	return policy_decide_facts(api_judge_policy(its->judge), &ask, facts);
 }
 
 clv_rc gate_check(struct api_worker *worker, const struct clv_grant *grant,

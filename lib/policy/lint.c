@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/policy/impl.h"
+#include "lib/policy/places.h"
 
 #include "lib/base/banned.h"
 
@@ -252,5 +252,6 @@ clv_rc policy_lint(const struct policy *policy, const char *const *keys, size_t 
 			     .switches = set_of(policy->iam, switches) };
 
 	lint_iam(&lint, keys, n);
+	places_lint(policy->places, lint.findings);
 	return policy_json_put(sorted(lint.findings), ret_json, err);
 }

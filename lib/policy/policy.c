@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/policy/impl.h"
+#include "lib/policy/places.h"
 
 #include "lib/base/banned.h"
 
@@ -18,6 +18,7 @@ clv_rc policy_compile(const char *owner, const struct policy_document *documents
 	atomic_store(&policy->refs, 1);
 	snprintf(policy->owner, sizeof policy->owner, "%s", owner);
 	CLV_TRY(iam_compile(documents, n, &policy->iam, err));
+	CLV_TRY(places_compile(documents, n, &policy->places, err));
 	*ret_policy = CLV_TAKE(policy);
 	return CLV_OK;
 }
@@ -32,6 +33,7 @@ struct policy *policy_unref(struct policy *policy)
 {
 	if (policy != NULL && atomic_fetch_sub(&policy->refs, 1) == 1) {
 		iam_free(policy->iam);
+		places_free(policy->places);
 		free(policy);
 	}
 	return NULL;
@@ -52,9 +54,83 @@ static struct policy_verdict given(const struct policy *policy, const struct pol
 	return iam_decide(policy->iam, ask);
 }
 
+/* ---- separation of duties: who administers a key? */
+
+struct duties {
+	const struct policy *policy;
+	struct policy_window *window; /* narrowed to when the answer is the same */
+};
+
+static void administering(const struct policy *policy, struct permission_set *ret_set)
+{
+	const struct policy_names *names = &policy->iam->roles.permissions;
+
+	*ret_set = (struct permission_set){ 0 };
+	for (uint32_t i = 0; i < names->n; i++) {
+		if (places_administers(names->texts[i]))
+			ret_set->bits[i / 64] |= UINT64_C(1) << i % 64;
+	}
+}
+
+static bool administers(const void *arg, const struct policy_ask *ask)
+{
+	const struct duties *duties = arg;
+	struct permission_set set;
+
+	if (is_owner(duties->policy, ask->principal))
+		return true;
+	administering(duties->policy, &set);
+	return iam_holds_any(duties->policy->iam, ask, &set, duties->window);
+}
+
+/* What constraints say to what was given; both must hold for the answer to stay. */
+static struct policy_verdict constrained(const struct policy *policy, const struct policy_ask *ask,
+					 const struct policy_verdict *gift)
+{
+	struct policy_window window = { INT64_MIN, INT64_MAX };
+	const struct duties duties = { policy, &window };
+	const struct places_duties places_duties = { administers, &duties };
+	struct policy_verdict verdict = places_decide(policy->places, ask, &places_duties);
+
+	if (verdict.refusal == POLICY_ALLOWED)
+		verdict.rule = gift->rule;
+	verdict.from = window.from > gift->from ? window.from : gift->from;
+	verdict.until = window.until < gift->until ? window.until : gift->until;
+	return verdict;
+}
+
 struct policy_verdict policy_decide(const struct policy *policy, const struct policy_ask *ask)
 {
-	return given(policy, ask);
+	const struct policy_verdict gift = given(policy, ask);
+
+	return gift.refusal == POLICY_ALLOWED ? constrained(policy, ask, &gift) : gift;
+}
+
+struct policy_verdict policy_decide_facts(const struct policy *policy, const struct policy_ask *ask,
+					  const struct policy_facts *facts)
+{
+	return places_decide_facts(policy->places, ask, facts);
+}
+
+void policy_why(const struct policy *policy, const struct policy_ask *ask,
+		const struct policy_verdict *verdict, char ret_why[POLICY_WHY_MAX])
+{
+	places_why(policy->places, ask, verdict, ret_why);
+}
+
+int64_t policy_destroy_delay_min(const struct policy *policy, const char *project)
+{
+	return places_destroy_delay_min(policy->places, project);
+}
+
+void policy_walk_places(const struct policy *policy, const struct policy_ask *ask,
+			const struct policy_facts *facts, places_look_fn *look, void *arg)
+{
+	struct policy_window window = { INT64_MIN, INT64_MAX };
+	const struct duties duties = { policy, &window };
+	const struct places_duties places_duties = { administers, &duties };
+
+	places_walk(policy->places, ask, facts, &places_duties, look, arg);
 }
 
 bool policy_holds(const struct policy *policy, const struct policy_ask *ask)
@@ -62,16 +138,71 @@ bool policy_holds(const struct policy *policy, const struct policy_ask *ask)
 	return given(policy, ask).refusal == POLICY_ALLOWED;
 }
 
+/* A set of permissions that one may use a key by. */
+static void using(const struct policy *policy, struct permission_set *ret_set)
+{
+	const struct policy_names *names = &policy->iam->roles.permissions;
+
+	*ret_set = (struct permission_set){ 0 };
+	for (uint32_t i = 0; i < names->n; i++) {
+		if (places_uses_key(names->texts[i]))
+			ret_set->bits[i / 64] |= UINT64_C(1) << i % 64;
+	}
+}
+
+/* Would a member of the new policy both administer and use, by it and what is above it? */
+static clv_rc check_member_duties(const struct policy *policy, const struct policy *new,
+				  const char *resource, const char *member, struct clv_err *err)
+{
+	struct permission_set most, one, other;
+
+	iam_most(new->iam, member, resource, &most);
+	iam_most(policy->iam, member, resource, &other);
+	permission_set_add(&most, &other);
+	administering(new, &one);
+	using(new, &other);
+	if (!permission_sets_meet(&most, &one) || !permission_sets_meet(&most, &other))
+		return CLV_OK;
+	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
+			"Constraint constraints/claviger.separationOfDuties violated: %.150s would "
+			"both administer keys of %.200s and use them.",
+			member, resource);
+}
+
+/* The bindings of `document` alone; what is above its resource is in `policy`. */
+static clv_rc check_duties(const struct policy *policy, const struct policy_document *document,
+			   struct clv_err *err)
+{
+	CLV_AUTO(policy_unref) struct policy *new = NULL;
+
+	if (!places_separates_duties(policy->places, document->name))
+		return CLV_OK;
+	CLV_TRY(policy_compile(policy->owner, document, 1, &new, err));
+	for (uint32_t i = 0; i < new->iam->n_binding_members; i++) {
+		const uint32_t member = new->iam->binding_member[i];
+
+		CLV_TRY(check_member_duties(policy, new, document->name,
+					    new->iam->members.member[member].text, err));
+	}
+	return CLV_OK;
+}
+
 clv_rc policy_check_document(const struct policy *policy, const struct policy_document *document,
 			     struct clv_err *err)
 {
+	CLV_TRY(places_check_document(policy->places, document, err));
 	switch (document->kind) {
 	case POLICY_IAM:
-		return iam_check(policy->iam, document, err);
+		CLV_TRY(iam_check(policy->iam, document, err));
+		return check_duties(policy, document, err);
 	case POLICY_ROLE:
 		return role_check(&policy->iam->roles, document, err);
 	case POLICY_GROUPS:
 		return groups_check(document, err);
+	case POLICY_CONSTRAINT:
+	case POLICY_LOCATIONS:
+	case POLICY_COMPONENTS:
+		return CLV_OK;
 	default:
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT, "there are no documents of kind %d",
 				(int) document->kind);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Who may use which key: the lines of a pipeline's article with `gcloud` and `gcloud kms` replaced by
 # kmsctl, then the refusals, conditions, roles, and that of parallel edits none is lost.
-# shellcheck disable=SC2016 # the dollars in single quotes are Perl's
+# shellcheck disable=SC2016,SC2086 # the dollars in single quotes are Perl's; $london is two options
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Where keys may be, and be used from: every constraint, when something is made and at every use, for
 # the owner as for others; and what constraints never refuse.
+# shellcheck disable=SC2086 # names without blanks
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"
@@ -191,8 +192,8 @@ ends claviger.storageRegions
 constraint gcp.restrictNonCmekServices '{"values":{"deniedValues":["pubsub.googleapis.com"]}}'
 gives $refused 'no topic without a key' policy set components components.json
 says 'which names the constraint' 'gcp\.restrictNonCmekServices'
-sed "s,\"storageRegions\",\"key\":\"$l\",&,;s,\"key\":\"$l\",\"key\":\"$l\"\\,," components.json |
-	sed 's/"key":"\([^"]*\)",*"storageRegions"/"key":"\1","storageRegions"/' >keyed.json
+printf '{"components":[{"principal":"%s","component":"topic","project":"demo","service":"pubsub.googleapis.com","storageRegions":["europe-west2"],"key":"%s"}]}\n' \
+	$topic $l >keyed.json
 works 'but one with a key' policy set components keyed.json
 gives $refused 'which it keeps' policy set components components.json
 ends gcp.restrictNonCmekServices
