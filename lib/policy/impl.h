@@ -75,11 +75,15 @@ const char *policy_index_date(const json_t *index, const char *folder, const cha
 
 #define POLICY_NO_NAME UINT32_MAX
 
+struct policy_slot {
+	uint32_t hash;
+	uint32_t number; /* + 1; 0: a free slot */
+};
+
 struct policy_names {
-	char **texts;     /* owned, by number */
-	uint32_t *hashes; /* by number */
+	char **texts; /* owned, by number */
 	uint32_t n, room;
-	uint32_t *slots; /* number + 1, or 0: open addressing; n_slots is a power of two */
+	struct policy_slot *slots; /* open addressing; n_slots is a power of two */
 	uint32_t n_slots;
 };
 

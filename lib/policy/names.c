@@ -24,13 +24,13 @@ static bool is_text(const char *known, const char *text, size_t len)
 	return strncmp(known, text, len) == 0 && known[len] == '\0';
 }
 
-static void put(uint32_t *slots, uint32_t n_slots, uint32_t hash, uint32_t number)
+static void put(struct policy_slot *slots, uint32_t n_slots, struct policy_slot slot)
 {
-	uint32_t at = hash & (n_slots - 1);
+	uint32_t at = slot.hash & (n_slots - 1);
 
-	while (slots[at] != 0)
+	while (slots[at].number != 0)
 		at = (at + 1) & (n_slots - 1);
-	slots[at] = number + 1;
+	slots[at] = slot;
 }
 
 /* Room for one more, at most half of the slots taken. */
@@ -38,25 +38,23 @@ static bool grow(struct policy_names *names)
 {
 	uint32_t room = names->room == 0 ? 16 : names->room * 2;
 	char **texts;
-	uint32_t *hashes, *slots;
+	struct policy_slot *slots;
 
 	if (names->n < names->room)
 		return true;
 	if (room > UINT32_MAX / 4)
 		return false;
 	texts = realloc(names->texts, room * sizeof *texts);
-	if (texts != NULL)
-		names->texts = texts;
-	hashes = realloc(names->hashes, room * sizeof *hashes);
-	if (hashes != NULL)
-		names->hashes = hashes;
-	slots = calloc((size_t) room * 2, sizeof *slots);
-	if (texts == NULL || hashes == NULL || slots == NULL) {
-		free(slots);
+	if (texts == NULL)
 		return false;
+	names->texts = texts;
+	slots = calloc((size_t) room * 2, sizeof *slots);
+	if (slots == NULL)
+		return false;
+	for (uint32_t i = 0; i < names->n_slots; i++) {
+		if (names->slots[i].number != 0)
+			put(slots, room * 2, names->slots[i]);
 	}
-	for (uint32_t i = 0; i < names->n; i++)
-		put(slots, room * 2, names->hashes[i], i);
 	free(names->slots);
 	names->slots = slots;
 	names->n_slots = room * 2;
@@ -66,18 +64,15 @@ static bool grow(struct policy_names *names)
 
 static uint32_t find(const struct policy_names *names, const char *text, size_t len, uint32_t hash)
 {
-	uint32_t at = hash;
-
 	if (names->n == 0)
 		return POLICY_NO_NAME;
-	for (;; at++) {
-		uint32_t number = names->slots[at & (names->n_slots - 1)];
+	for (uint32_t at = hash;; at++) {
+		const struct policy_slot *slot = &names->slots[at & (names->n_slots - 1)];
 
-		if (number == 0)
+		if (slot->number == 0)
 			return POLICY_NO_NAME;
-		if (names->hashes[number - 1] == hash &&
-		    is_text(names->texts[number - 1], text, len))
-			return number - 1;
+		if (slot->hash == hash && is_text(names->texts[slot->number - 1], text, len))
+			return slot->number - 1;
 	}
 }
 
@@ -102,8 +97,7 @@ clv_rc policy_names_add(struct policy_names *names, const char *text, size_t len
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a policy");
 	number = names->n++;
 	names->texts[number] = copy;
-	names->hashes[number] = hash;
-	put(names->slots, names->n_slots, hash, number);
+	put(names->slots, names->n_slots, (struct policy_slot){ hash, number + 1 });
 	*ret_number = number;
 	return CLV_OK;
 }
@@ -113,7 +107,6 @@ void policy_names_done(struct policy_names *names)
 	for (uint32_t i = 0; i < names->n; i++)
 		free(names->texts[i]);
 	free(names->texts);
-	free(names->hashes);
 	free(names->slots);
 	*names = (struct policy_names){ 0 };
 }
