@@ -8,6 +8,7 @@ test_programs += \
 	tests/unit/test_policy_condition \
 	tests/unit/test_policy_iam \
 	tests/unit/test_policy_lint \
+	tests/unit/test_policy_places \
 	tests/unit/test_policy_properties \
 	tests/unit/test_policy_snapshot
 
@@ -20,6 +21,9 @@ tests_unit_test_policy_iam_LDADD = $(test_libs)
 tests_unit_test_policy_lint_SOURCES = tests/unit/test_policy_lint.c $(policy_world)
 tests_unit_test_policy_lint_CPPFLAGS = $(policy_cppflags)
 tests_unit_test_policy_lint_LDADD = $(test_libs)
+tests_unit_test_policy_places_SOURCES = tests/unit/test_policy_places.c $(policy_world)
+tests_unit_test_policy_places_CPPFLAGS = $(policy_cppflags)
+tests_unit_test_policy_places_LDADD = $(test_libs)
 tests_unit_test_policy_properties_SOURCES = tests/unit/test_policy_properties.c $(policy_world)
 tests_unit_test_policy_properties_CPPFLAGS = $(policy_cppflags)
 tests_unit_test_policy_properties_LDADD = $(test_libs)
@@ -27,4 +31,4 @@ tests_unit_test_policy_snapshot_SOURCES = tests/unit/test_policy_snapshot.c $(po
 tests_unit_test_policy_snapshot_CPPFLAGS = $(policy_cppflags)
 tests_unit_test_policy_snapshot_LDADD = $(test_libs)
 endif
-EXTRA_DIST += tests/snapshots/policy/roles.txt
+EXTRA_DIST += tests/snapshots/policy/places.txt tests/snapshots/policy/roles.txt
