@@ -322,10 +322,16 @@ static bool ends_with(const char *text, const char *end)
 	return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-bool places_uses_key(const char *permission)
+static bool is_use_of_key(const char *permission)
 {
 	return strncmp(permission, "cloudkms.cryptoKeyVersions.useTo",
 		       strlen("cloudkms.cryptoKeyVersions.useTo")) == 0;
+}
+
+/* Not what roles/cloudkms.admin has: to let services use a key is to administer it. */
+bool places_uses_key(const char *permission)
+{
+	return is_use_of_key(permission) && !ends_with(permission, "ViaDelegation");
 }
 
 bool places_administers(const char *permission)
@@ -345,7 +351,7 @@ bool places_administers(const char *permission)
 
 static bool is_use(const char *permission)
 {
-	return places_uses_key(permission) ||
+	return is_use_of_key(permission) ||
 	       strcmp(permission, "cloudkms.cryptoKeyVersions.viewPublicKey") == 0 ||
 	       strcmp(permission, "cloudkms.locations.generateRandomBytes") == 0;
 }

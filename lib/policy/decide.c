@@ -232,13 +232,19 @@ static void add_slot(const struct iam *iam, uint32_t resource, uint32_t member,
 void iam_most(const struct iam *iam, const char *member, const char *resource,
 	      struct permission_set *ret_permissions)
 {
+	iam_most_without(iam, member, resource, POLICY_NO_NAME, ret_permissions);
+}
+
+void iam_most_without(const struct iam *iam, const char *member, const char *resource,
+		      uint32_t without, struct permission_set *ret_permissions)
+{
 	const struct caller caller = members_selves(&iam->members, member);
 	struct permission_set set = { { 0 } };
 	uint32_t level[LEVELS];
 	unsigned n = levels_of(iam, resource, level);
 
 	for (unsigned i = 0; i < n; i++) {
-		for (size_t s = 0; s < CALLER_SELVES; s++) {
+		for (size_t s = 0; s < CALLER_SELVES && level[i] != without; s++) {
 			const struct member *self;
 
 			if (caller.self[s] == POLICY_NO_NAME)

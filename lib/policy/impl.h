@@ -13,14 +13,21 @@
 
 #include "lib/policy/policy.h"
 
+#define POLICY_PERMISSIONS_MAX 256
+
+struct permission_set {
+	uint64_t bits[POLICY_PERMISSIONS_MAX / 64];
+};
+
 struct iam;
 struct places;
 
 struct policy {
 	_Atomic unsigned refs;
-	char owner[CLV_PRINCIPAL_MAX]; /* of the home; empty: nobody */
-	struct iam *iam;               /* owned */
-	struct places *places;         /* owned */
+	char owner[CLV_PRINCIPAL_MAX];              /* of the home; empty: nobody */
+	struct iam *iam;                            /* owned */
+	struct places *places;                      /* owned */
+	struct permission_set administering, using; /* what separation of duties keeps apart */
 };
 
 /* ---- files that were built in (build-aux/embed-json) */
@@ -97,12 +104,6 @@ uint32_t policy_names_find(const struct policy_names *names, const char *text, s
 void policy_names_done(struct policy_names *names);
 
 /* ---- permissions and roles (role.c) */
-
-#define POLICY_PERMISSIONS_MAX 256
-
-struct permission_set {
-	uint64_t bits[POLICY_PERMISSIONS_MAX / 64];
-};
 
 static inline bool permission_in(const struct permission_set *set, uint32_t permission)
 {
@@ -317,6 +318,11 @@ CLV_MUST_USE clv_rc iam_read_binding(const json_t *json, const char *where,
 /* What is refused when a policy, or the document of groups, is set (check.c). */
 CLV_MUST_USE clv_rc iam_check(const struct iam *iam, const struct policy_document *document,
 			      struct clv_err *err);
+/* Refuses a policy that, with what is above and below it, would give somebody of both sets.
+ * Conditions are taken to hold. Errors: CLV_E_FAILED_PRECONDITION. */
+CLV_MUST_USE clv_rc iam_check_duties(const struct iam *iam, const struct policy_document *document,
+				     const struct permission_set *administering,
+				     const struct permission_set *using, struct clv_err *err);
 CLV_MUST_USE clv_rc groups_check(const struct policy_document *document, struct clv_err *err);
 
 /* Does a binding give it? Rule and window as in policy.h; constraints and owner are not asked. */
@@ -334,6 +340,10 @@ bool iam_holds_any(const struct iam *iam, const struct policy_ask *ask,
  */
 void iam_most(const struct iam *iam, const char *member, const char *resource,
 	      struct permission_set *ret_permissions);
+
+/* The same without the bindings on the resource numbered `without`. */
+void iam_most_without(const struct iam *iam, const char *member, const char *resource,
+		      uint32_t without, struct permission_set *ret_permissions);
 
 /* The grants of a member on a resource; `n` of it may be 0. Borrowed. */
 const struct iam_slot *iam_slot_of(const struct iam *iam, uint32_t resource, uint32_t member);

@@ -8,6 +8,19 @@
 
 #include "lib/base/banned.h"
 
+/* The permissions that a predicate picks. */
+static struct permission_set picked(const struct policy_names *permissions,
+				    bool (*pick)(const char *permission))
+{
+	struct permission_set set = { { 0 } };
+
+	for (uint32_t i = 0; i < permissions->n; i++) {
+		if (pick(permissions->texts[i]))
+			set.bits[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+	return set;
+}
+
 clv_rc policy_compile(const char *owner, const struct policy_document *documents, size_t n,
 		      struct policy **ret_policy, struct clv_err *err)
 {
@@ -19,6 +32,8 @@ clv_rc policy_compile(const char *owner, const struct policy_document *documents
 	snprintf(policy->owner, sizeof policy->owner, "%s", owner);
 	CLV_TRY(iam_compile(documents, n, &policy->iam, err));
 	CLV_TRY(places_compile(documents, n, &policy->places, err));
+	policy->administering = picked(&policy->iam->roles.permissions, places_administers);
+	policy->using = picked(&policy->iam->roles.permissions, places_uses_key);
 	*ret_policy = CLV_TAKE(policy);
 	return CLV_OK;
 }
@@ -61,26 +76,13 @@ struct duties {
 	struct policy_window *window; /* narrowed to when the answer is the same */
 };
 
-static void administering(const struct policy *policy, struct permission_set *ret_set)
-{
-	const struct policy_names *names = &policy->iam->roles.permissions;
-
-	*ret_set = (struct permission_set){ 0 };
-	for (uint32_t i = 0; i < names->n; i++) {
-		if (places_administers(names->texts[i]))
-			ret_set->bits[i / 64] |= UINT64_C(1) << i % 64;
-	}
-}
-
 static bool administers(const void *arg, const struct policy_ask *ask)
 {
 	const struct duties *duties = arg;
-	struct permission_set set;
 
-	if (is_owner(duties->policy, ask->principal))
-		return true;
-	administering(duties->policy, &set);
-	return iam_holds_any(duties->policy->iam, ask, &set, duties->window);
+	return is_owner(duties->policy, ask->principal) ||
+	       iam_holds_any(duties->policy->iam, ask, &duties->policy->administering,
+			     duties->window);
 }
 
 /* What constraints say to what was given; both must hold for the answer to stay. */
@@ -138,53 +140,13 @@ bool policy_holds(const struct policy *policy, const struct policy_ask *ask)
 	return given(policy, ask).refusal == POLICY_ALLOWED;
 }
 
-/* A set of permissions that one may use a key by. */
-static void using(const struct policy *policy, struct permission_set *ret_set)
-{
-	const struct policy_names *names = &policy->iam->roles.permissions;
-
-	*ret_set = (struct permission_set){ 0 };
-	for (uint32_t i = 0; i < names->n; i++) {
-		if (places_uses_key(names->texts[i]))
-			ret_set->bits[i / 64] |= UINT64_C(1) << i % 64;
-	}
-}
-
-/* Would a member of the new policy both administer and use, by it and what is above it? */
-static clv_rc check_member_duties(const struct policy *policy, const struct policy *new,
-				  const char *resource, const char *member, struct clv_err *err)
-{
-	struct permission_set most, one, other;
-
-	iam_most(new->iam, member, resource, &most);
-	iam_most(policy->iam, member, resource, &other);
-	permission_set_add(&most, &other);
-	administering(new, &one);
-	using(new, &other);
-	if (!permission_sets_meet(&most, &one) || !permission_sets_meet(&most, &other))
-		return CLV_OK;
-	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
-			"Constraint constraints/claviger.separationOfDuties violated: %.150s would "
-			"both administer keys of %.200s and use them.",
-			member, resource);
-}
-
-/* The bindings of `document` alone; what is above its resource is in `policy`. */
+/* Nobody is to both administer and use the keys that the document is about. */
 static clv_rc check_duties(const struct policy *policy, const struct policy_document *document,
 			   struct clv_err *err)
 {
-	CLV_AUTO(policy_unref) struct policy *new = NULL;
-
 	if (!places_separates_duties(policy->places, document->name))
 		return CLV_OK;
-	CLV_TRY(policy_compile(policy->owner, document, 1, &new, err));
-	for (uint32_t i = 0; i < new->iam->n_binding_members; i++) {
-		const uint32_t member = new->iam->binding_member[i];
-
-		CLV_TRY(check_member_duties(policy, new, document->name,
-					    new->iam->members.member[member].text, err));
-	}
-	return CLV_OK;
+	return iam_check_duties(policy->iam, document, &policy->administering, &policy->using, err);
 }
 
 clv_rc policy_check_document(const struct policy *policy, const struct policy_document *document,

@@ -423,6 +423,65 @@ static void roles_are_told_as_json(void **state)
 	policy_unref(policy);
 }
 
+#define ADMIN "roles/cloudkms.admin"
+
+/* What holds on the project and the key, what is set on which, and whether that may be. */
+static const struct {
+	const char *project, *key, *name, *text;
+	bool fine;
+} duties[] = {
+	{ POLICY(""), POLICY(""), KEY, POLICY(BIND(DECRYPTER, USER("a"))), true },
+	{ POLICY(""), POLICY(""), KEY,
+	  POLICY(BIND(DECRYPTER, USER("a")) "," BIND(ADMIN, USER("b"))), true },
+	{ POLICY(""), POLICY(""), KEY,
+	  POLICY(BIND(DECRYPTER, USER("a")) "," BIND(ADMIN, USER("a"))), false },
+	{ POLICY(BIND(ADMIN, USER("a"))), POLICY(""), KEY, POLICY(BIND(DECRYPTER, USER("a"))),
+	  false },
+	{ POLICY(BIND(ADMIN, USER("a"))), POLICY(""), KEY, POLICY(BIND(DECRYPTER, USER("b"))),
+	  true },
+	/* the other way round: what is below counts */
+	{ POLICY(""), POLICY(BIND(DECRYPTER, USER("a"))), DEMO, POLICY(BIND(ADMIN, USER("a"))),
+	  false },
+	{ POLICY(""), POLICY(BIND(DECRYPTER, USER("a"))), DEMO, POLICY(BIND(ADMIN, "\"group:g\"")),
+	  false },
+	{ POLICY(BIND(ADMIN, "\"group:g\"")), POLICY(""), KEY,
+	  POLICY(BIND(DECRYPTER, "\"group:h\"")), false },
+	/* what is replaced does not */
+	{ POLICY(""), POLICY(BIND(ADMIN, USER("a"))), KEY, POLICY(BIND(DECRYPTER, USER("a"))),
+	  true },
+	{ POLICY(""), POLICY(BIND(DEMO "/roles/mine", USER("a"))), DEMO,
+	  POLICY(BIND(ADMIN, USER("a"))), false },
+	{ POLICY(""), POLICY(""), DEMO, POLICY(BIND("roles/owner", USER("a"))), false },
+};
+
+static void duties_stay_apart_when_policies_are_set(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < CLV_ARRAY_LEN(duties); i++) {
+		const struct policy_document documents[] = {
+			policy_text(POLICY_IAM, DEMO, duties[i].project),
+			policy_text(POLICY_IAM, KEY, duties[i].key),
+			policy_text(POLICY_GROUPS, "groups",
+				    "{\"groups\":[{\"name\":\"group:g\",\"members\":[\"user:a\"]},"
+				    "{\"name\":\"group:h\",\"members\":[\"user:a\"]}]}"),
+			policy_text(POLICY_ROLE, DEMO "/roles/mine",
+				    "{\"includedPermissions\":[\"" DECRYPT "\"]}"),
+			policy_text(POLICY_CONSTRAINT, DEMO "/policies/claviger.separationOfDuties",
+				    "{\"name\":\"" DEMO "/policies/claviger.separationOfDuties\","
+				    "\"spec\":{\"rules\":[{\"enforce\":true}]}}"),
+		};
+		const struct policy_document set =
+			policy_text(POLICY_IAM, duties[i].name, duties[i].text);
+		struct policy *policy = policy_of("", documents, CLV_ARRAY_LEN(documents));
+		struct clv_err err = { 0 };
+		clv_rc rc = policy_check_document(policy, &set, &err);
+
+		policy_unref(policy);
+		if (rc != (duties[i].fine ? CLV_OK : CLV_E_FAILED_PRECONDITION))
+			fail_msg("%zu %s: %d %s", i, duties[i].text, (int) rc, err.text);
+	}
+}
+
 struct walk {
 	unsigned n, deciding;
 	char members[512];
@@ -471,6 +530,7 @@ int main(void)
 		cmocka_unit_test(groups_nest_so_deep_and_no_deeper),
 		cmocka_unit_test(custom_roles_hold_permissions_that_there_are),
 		cmocka_unit_test(roles_are_told_as_json),
+		cmocka_unit_test(duties_stay_apart_when_policies_are_set),
 		cmocka_unit_test(a_walk_shows_every_binding_that_counts),
 	};
 	return cmocka_run_group_tests_name("policy_iam", tests, NULL, NULL);
