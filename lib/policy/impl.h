@@ -213,8 +213,8 @@ struct member {
 	enum member_kind kind;
 	bool bound;   /* a binding names it */
 	bool defined; /* a group that the document of groups has */
-	uint32_t first_group,
-		n_groups; /* in members.group: all bound ones it is in, at any depth */
+	/* In members.group: all that it is in, at any depth, those that bindings name first. */
+	uint32_t first_group, n_groups, n_all_groups; /* n_groups: of these that are named */
 };
 
 struct members {

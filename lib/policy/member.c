@@ -278,7 +278,7 @@ static clv_rc note_group(struct members *members, uint32_t group, struct clv_err
 	return CLV_OK;
 }
 
-/* Notes all groups above `member` that bindings name. A circle comes back to where it began. */
+/* Notes all groups above `member`. A circle comes back to where it began. */
 static clv_rc climb(struct climb *up, uint32_t member, unsigned depth, struct clv_err *err)
 {
 	char quoted[CLV_QUOTE_MAX];
@@ -297,11 +297,27 @@ static clv_rc climb(struct climb *up, uint32_t member, unsigned depth, struct cl
 		if (up->seen[group] == up->from + 1)
 			continue;
 		up->seen[group] = up->from + 1;
-		if (up->members->member[group].bound)
-			CLV_TRY(note_group(up->members, group, err));
+		CLV_TRY(note_group(up->members, group, err));
 		CLV_TRY(climb(up, group, depth + 1, err));
 	}
 	return CLV_OK;
+}
+
+/* Puts the groups that bindings name in front; decisions look at these alone. */
+static void bound_first(struct members *members, struct member *member)
+{
+	uint32_t *group = members->group, n = member->first_group;
+
+	for (uint32_t g = n; g < members->n_group; g++) {
+		const uint32_t number = group[g];
+
+		if (members->member[number].bound) {
+			group[g] = group[n];
+			group[n++] = number;
+		}
+	}
+	member->n_groups = n - member->first_group;
+	member->n_all_groups = members->n_group - member->first_group;
 }
 
 static clv_rc flatten(struct members *members, struct edges *edges, struct clv_err *err)
@@ -325,7 +341,7 @@ static clv_rc flatten(struct members *members, struct edges *edges, struct clv_e
 		up.from = i;
 		members->member[i].first_group = members->n_group;
 		rc = climb(&up, i, 0, err);
-		members->member[i].n_groups = members->n_group - members->member[i].first_group;
+		bound_first(members, &members->member[i]);
 	}
 	free(up.first);
 	free(up.seen);
@@ -443,7 +459,7 @@ bool caller_is(const struct members *members, const struct caller *caller, uint3
 		if (caller->self[i] == member)
 			return true;
 		self = &members->member[caller->self[i]];
-		for (uint32_t g = 0; g < self->n_groups; g++) {
+		for (uint32_t g = 0; g < self->n_all_groups; g++) {
 			if (members->group[self->first_group + g] == member)
 				return true;
 		}
