@@ -44,7 +44,8 @@ clv_rc clv_catalogue_verify(struct clv_ctx *ctx, const struct clv_caller *who,
 			    struct clv_catalogue_report *ret_report, struct clv_err *err)
 {
 	CLV_AUTO(gate_close) struct clv_grant *grant = NULL;
-	struct gate_question question = { .permission = "claviger.catalogue.verify" };
+	struct gate_question question = { .permission = "claviger.catalogue.verify",
+					  .repair = true };
 	struct clv_name name = { .kind = CLV_NAME_PROJECT };
 	struct clv_catalogue_report report = { 0 };
 	char project[CLV_NAME_MAX];
@@ -143,7 +144,8 @@ clv_rc clv_catalogue_restore(struct clv_ctx *ctx, const struct clv_caller *who,
 	struct gate_question question = { .permission = "claviger.catalogue.restore",
 					  .resource = location_name,
 					  .reason = reason,
-					  .change = accept };
+					  .change = accept,
+					  .repair = true };
 	struct restoring r = { .ctx = ctx, .reason = reason, .accept = accept };
 	struct clv_restoration restoration = { 0 };
 	struct clv_name parsed;

@@ -36,6 +36,14 @@ void api_own_principal(char principal[CLV_PRINCIPAL_MAX])
 		snprintf(principal, CLV_PRINCIPAL_MAX, "user:uid-%u", (unsigned) geteuid());
 }
 
+const char *api_own_project(const struct clv_ctx *ctx, char project[CLV_NAME_MAX])
+{
+	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+
+	memcpy(name.project, ctx->info.project, sizeof name.project);
+	return clv_name_format(&name, CLV_NAME_PROJECT, project);
+}
+
 /* ---- making a home ---- */
 
 static clv_rc make_dir(const char *path, struct clv_err *err)
@@ -237,7 +245,7 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 	CLV_TRY(api_seal_new(ctx, err));
 	CLV_TRY(first_worker(ctx, &worker, err));
 	CLV_TRY(store_home_get(worker->store, &ctx->info, err));
-	CLV_TRY(policy_compile(ctx->info.owner, NULL, 0, &ctx->policy, err));
+	CLV_TRY(api_policy_new(ctx, worker->store, &ctx->policy, err));
 	api_reserve_fill(ctx->home);
 	ctx->opened = true;
 	return CLV_OK;
@@ -314,12 +322,13 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 	api_tokens_done(ctx);
 	for (struct api_worker *worker; (worker = take_idle(ctx)) != NULL;)
 		worker_free(worker);
+	api_judges_done(ctx);
 	if (ctx->opened) /* what closing has set free */
 		api_reserve_fill(ctx->home);
 	api_views_free(ctx->views);
 	api_counts_free(ctx->counts);
 	api_seal_free(ctx->seal);
-	policy_unref(ctx->policy);
+	api_policy_free(ctx->policy);
 	audit_close(ctx->audit);
 	inflight_close(ctx->inflight);
 	pthread_cond_destroy(&ctx->token_opened);
@@ -332,6 +341,11 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 const char *clv_ctx_project(const struct clv_ctx *ctx)
 {
 	return ctx->info.project;
+}
+
+const char *clv_ctx_principal(const struct clv_ctx *ctx)
+{
+	return ctx->principal;
 }
 
 clv_rc api_page_new(size_t n, size_t item, void **ret_page, struct clv_err *err)

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gate file. Open-file-description locks, because those of processes would be shared by all
- * threads and dropped at any close. They cannot be waited for with a deadline, so they are polled.
+ * The gate file. A seat in its shared memory says what one thread is inside of. Who enters writes
+ * there first and looks at the generation then; who switches off moves the generation first and
+ * looks at the seats then: whatever the order of the two, one of them sees the other. That a seat's
+ * process is alive is said by a lock on the seat's byte, which the kernel gives up for the dead.
+ * Who finds no seat holds a shared lock on the version's byte instead.
+ *
+ * Open-file-description locks, because those of processes would be shared by all threads and
+ * dropped at any close. They cannot be waited for with a deadline, so they are polled.
  */
 #include <assert.h>
 #include <errno.h>
@@ -24,11 +30,14 @@
 #define BASE_VERSION (INT64_C(1) << 40)
 #define BASE_SWITCH (INT64_C(2) << 40)
 #define BASE_INTENT (INT64_C(3) << 40)
+#define BASE_SEAT (INT64_C(4) << 40)
 #define NUMBER_MASK ((INT64_C(1) << 40) - 1)
 
 struct shared_seat {
-	_Atomic int64_t pid; /* 0: free */
-	_Atomic int64_t row; /* version it is inside of; 0: none */
+	_Atomic int64_t pid; /* for messages; 0: free */
+	/* The version that it is inside of, 0: none; above NUMBER_MASK a number that is another
+	 * each time, so that one stay is not taken for the next. */
+	_Atomic uint64_t stay;
 };
 
 /* The mapped part of the file; native byte order, for one machine. */
@@ -48,7 +57,8 @@ struct inflight {
 struct inflight_seat {
 	struct inflight *inflight;
 	int fd;
-	struct shared_seat *shared; /* NULL: all were taken; only messages know less */
+	struct shared_seat *shared; /* NULL: all were taken */
+	uint64_t stays;             /* so far */
 	unsigned others;            /* locks of other kinds that it holds besides */
 };
 
@@ -168,56 +178,6 @@ void inflight_change_end(struct inflight *inflight)
 	atomic_store(&inflight->shared->pending, 0);
 }
 
-/* A free seat, or one whose process is no more. */
-static struct shared_seat *take_seat(struct shared *shared)
-{
-	for (size_t i = 0; i < N_SEATS; i++) {
-		/* Every fourth first: those share no cache line. */
-		struct shared_seat *seat =
-			&shared->seats[i % (N_SEATS / 4) * 4 + i / (N_SEATS / 4)];
-		int64_t pid = atomic_load(&seat->pid);
-
-		if (pid != 0 && (kill((pid_t) pid, 0) == 0 || errno != ESRCH))
-			continue;
-		if (atomic_compare_exchange_strong(&seat->pid, &pid, (int64_t) getpid())) {
-			atomic_store(&seat->row, 0);
-			return seat;
-		}
-	}
-	return NULL;
-}
-
-clv_rc inflight_seat_new(struct inflight *inflight, struct inflight_seat **ret_seat,
-			 struct clv_err *err)
-{
-	CLV_AUTO(inflight_seat_free) struct inflight_seat *seat = calloc(1, sizeof *seat);
-
-	if (seat == NULL)
-		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a seat at the gate");
-	seat->inflight = inflight;
-	seat->fd = open(inflight->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (seat->fd < 0)
-		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s",
-				      inflight->path);
-	seat->shared = take_seat(inflight->shared);
-	*ret_seat = CLV_TAKE(seat);
-	return CLV_OK;
-}
-
-struct inflight_seat *inflight_seat_free(struct inflight_seat *seat)
-{
-	if (seat == NULL)
-		return NULL;
-	if (seat->shared != NULL) {
-		atomic_store(&seat->shared->row, 0);
-		atomic_store(&seat->shared->pid, 0);
-	}
-	if (seat->fd >= 0)
-		close(seat->fd);
-	free(seat);
-	return NULL;
-}
-
 /* 0, or the errno of a try to set the lock of some bytes; `len` 0: up to the end. */
 static int set_range(int fd, short type, int64_t at, int64_t len)
 {
@@ -235,6 +195,68 @@ static int set_byte(int fd, short type, int64_t at)
 	return set_range(fd, type, at, 1);
 }
 
+/* The seat with this number, unless somebody who is alive has it. */
+static struct shared_seat *take_seat(struct inflight_seat *seat, size_t number)
+{
+	struct shared_seat *shared = &seat->inflight->shared->seats[number];
+
+	if (set_byte(seat->fd, F_WRLCK, BASE_SEAT + (int64_t) number) != 0)
+		return NULL;
+	atomic_store(&shared->stay, 0);
+	atomic_store(&shared->pid, (int64_t) getpid());
+	return shared;
+}
+
+/*
+ * First those that nobody seems to have; a process that we do not see may be in another container.
+ * Then all: another process may have the number of one that died.
+ */
+static struct shared_seat *find_seat(struct inflight_seat *seat)
+{
+	struct shared_seat *taken = NULL;
+
+	for (size_t i = 0; taken == NULL && i < 2 * N_SEATS; i++) {
+		/* Every fourth first: those share no cache line. */
+		size_t number = i % (N_SEATS / 4) * 4 + i / (N_SEATS / 4) % 4;
+		int64_t pid = atomic_load(&seat->inflight->shared->seats[number].pid);
+
+		if (i >= N_SEATS || pid == 0 || (kill((pid_t) pid, 0) != 0 && errno == ESRCH))
+			taken = take_seat(seat, number);
+	}
+	return taken;
+}
+
+clv_rc inflight_seat_new(struct inflight *inflight, struct inflight_seat **ret_seat,
+			 struct clv_err *err)
+{
+	CLV_AUTO(inflight_seat_free) struct inflight_seat *seat = calloc(1, sizeof *seat);
+
+	if (seat == NULL)
+		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a seat at the gate");
+	seat->inflight = inflight;
+	seat->fd = open(inflight->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (seat->fd < 0)
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s",
+				      inflight->path);
+	seat->shared = find_seat(seat);
+	*ret_seat = CLV_TAKE(seat);
+	return CLV_OK;
+}
+
+struct inflight_seat *inflight_seat_free(struct inflight_seat *seat)
+{
+	if (seat == NULL)
+		return NULL;
+	if (seat->shared != NULL) {
+		atomic_store(&seat->shared->stay, 0);
+		atomic_store(&seat->shared->pid, 0);
+	}
+	if (seat->fd >= 0)
+		close(seat->fd);
+	free(seat);
+	return NULL;
+}
+
 /* Tries until it works. EAGAIN when the deadline passed, else 0 or an errno. */
 static int poll_byte(int fd, short type, int64_t at, struct clv_deadline deadline)
 {
@@ -248,54 +270,113 @@ static int poll_byte(int fd, short type, int64_t at, struct clv_deadline deadlin
 	return errnum;
 }
 
-clv_rc inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
-		      struct clv_err *err)
+/* Without a seat: a shared lock on the version's byte. */
+static clv_rc enter_locked(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+			   struct clv_err *err)
 {
-	int errnum;
+	int errnum = poll_byte(seat->fd, F_RDLCK, BASE_VERSION + row, deadline);
 
-	/* Only messages know of it: the lock decides, and orders the rest. */
-	if (seat->shared != NULL)
-		atomic_store_explicit(&seat->shared->row, row, memory_order_relaxed);
-	errnum = poll_byte(seat->fd, F_RDLCK, BASE_VERSION + row, deadline);
 	if (errnum == 0)
 		return CLV_OK;
-	if (seat->shared != NULL)
-		atomic_store(&seat->shared->row, 0);
 	if (errnum == EAGAIN)
 		return clv_fail(err, CLV_E_DEADLINE_EXCEEDED,
 				"the key version is being switched and that did not end in time");
 	return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s", seat->inflight->path);
 }
 
+clv_rc inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
+		      struct clv_err *err)
+{
+	uint64_t stay =
+		++seat->stays * (NUMBER_MASK + UINT64_C(1)) + ((uint64_t) row & NUMBER_MASK);
+
+	if (seat->shared == NULL)
+		return enter_locked(seat, row, deadline, err);
+	/* Sequentially consistent, as is the look at the generation that must follow. */
+	atomic_store(&seat->shared->stay, stay);
+	return CLV_OK;
+}
+
 void inflight_leave(struct inflight_seat *seat, int64_t row)
 {
+	if (seat->shared != NULL) {
+		atomic_store_explicit(&seat->shared->stay, 0, memory_order_release);
+		return;
+	}
 	/* Cannot fail on a byte we hold. To give up all is cheaper for the kernel than one byte,
 	 * which might split what is left. */
 	if (seat->others == 0)
 		(void) set_range(seat->fd, F_UNLCK, 0, 0);
 	else
 		(void) set_byte(seat->fd, F_UNLCK, BASE_VERSION + row);
-	if (seat->shared != NULL)
-		atomic_store_explicit(&seat->shared->row, 0, memory_order_relaxed);
+}
+
+static bool is_inside(uint64_t stay, int64_t row)
+{
+	return (stay & NUMBER_MASK) == ((uint64_t) row & NUMBER_MASK);
+}
+
+/* Does nobody hold this seat any more? */
+static bool is_dead(const struct inflight_seat *seat, size_t number)
+{
+	struct flock range = { .l_type = F_WRLCK,
+			       .l_whence = SEEK_SET,
+			       .l_start = BASE_SEAT + (int64_t) number,
+			       .l_len = 1 };
+
+	return fcntl(seat->fd, F_OFD_GETLK, &range) == 0 && range.l_type == F_UNLCK;
+}
+
+/* Waits until a stay of another has come to an end. */
+static bool wait_for_seat(const struct inflight_seat *seat, size_t number, int64_t row,
+			  struct clv_deadline deadline)
+{
+	struct shared_seat *other = &seat->inflight->shared->seats[number];
+	uint64_t stay = atomic_load(&other->stay);
+	unsigned pause_us = 0;
+
+	if (other == seat->shared || !is_inside(stay, row))
+		return true;
+	/* Whoever comes in from now on sees that the generation has moved. */
+	while (atomic_load(&other->stay) == stay && !is_dead(seat, number)) {
+		if (!clv_backoff(deadline, &pause_us, 2000))
+			return false;
+	}
+	return true;
+}
+
+/* 0; EAGAIN when the deadline passed; or an errno. */
+static int wait_for_all(const struct inflight_seat *seat, int64_t row, struct clv_deadline deadline)
+{
+	int errnum = poll_byte(seat->fd, F_WRLCK, BASE_VERSION + row, deadline);
+
+	if (errnum != 0)
+		return errnum;
+	(void) set_byte(seat->fd, F_UNLCK, BASE_VERSION + row);
+	for (size_t i = 0; i < N_SEATS; i++) {
+		if (!wait_for_seat(seat, i, row, deadline))
+			return EAGAIN;
+	}
+	return 0;
 }
 
 /* How many processes have a seat inside this version; *ret_pid: one of them. */
-static unsigned count_inside(const struct inflight *inflight, int64_t row, int64_t *ret_pid)
+static unsigned count_inside(const struct inflight_seat *own, int64_t row, int64_t *ret_pid)
 {
 	int64_t seen[64];
 	unsigned n = 0;
 
 	*ret_pid = 0;
 	for (size_t i = 0; i < N_SEATS; i++) {
-		const struct shared_seat *seat = &inflight->shared->seats[i];
+		const struct shared_seat *seat = &own->inflight->shared->seats[i];
 		int64_t pid = atomic_load(&seat->pid);
 		bool known = false;
 
-		if (pid == 0 || atomic_load(&seat->row) != row)
+		if (pid == 0 || !is_inside(atomic_load(&seat->stay), row))
 			continue;
 		for (unsigned j = 0; j < n; j++)
 			known = known || seen[j] == pid;
-		if (known || n == 64 || (kill((pid_t) pid, 0) != 0 && errno == ESRCH))
+		if (known || n == 64 || is_dead(own, i))
 			continue;
 		seen[n++] = pid;
 		*ret_pid = pid;
@@ -307,11 +388,11 @@ clv_rc inflight_drain(struct inflight_seat *seat, int64_t row, struct clv_deadli
 		      struct inflight_wait *ret_wait, struct clv_err *err)
 {
 	int64_t begun = clv_mono_ns(), pid;
-	struct inflight_wait wait = { .holders = count_inside(seat->inflight, row, &pid) };
-	int errnum = poll_byte(seat->fd, F_WRLCK, BASE_VERSION + row, deadline);
+	struct inflight_wait wait = { .holders = count_inside(seat, row, &pid) };
+	int errnum = wait_for_all(seat, row, deadline);
 
 	if (errnum == EAGAIN) {
-		(void) count_inside(seat->inflight, row, &pid);
+		(void) count_inside(seat, row, &pid);
 		if (pid != 0)
 			return clv_fail(err, CLV_E_DEADLINE_EXCEEDED,
 					"process %lld is still inside", (long long) pid);
@@ -320,7 +401,6 @@ clv_rc inflight_drain(struct inflight_seat *seat, int64_t row, struct clv_deadli
 	if (errnum != 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errnum, "gate file %s",
 				      seat->inflight->path);
-	(void) set_byte(seat->fd, F_UNLCK, BASE_VERSION + row);
 	wait.waited_ns = clv_mono_ns() - begun;
 	*ret_wait = wait;
 	return CLV_OK;

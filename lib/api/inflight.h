@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The in-flight guard (design section 3): who is inside which version at this moment, across all
- * threads and processes of a home. A use holds a shared lock on its version's byte of the gate
- * file; a disable takes it exclusively and so waits for those inside. The kernel frees the dead.
+ * threads and processes of a home. A use writes the version's row into its thread's seat, which is
+ * shared memory, and then looks whether the generation has moved; a disable moves the generation
+ * and then waits for the seats that are inside. The seats of dead processes count as empty: while
+ * it lives, each holds a lock on a byte of the file that the kernel gives up for it.
  *
- * The first pages of the file are shared memory: a generation that grows whenever rows may have
- * changed, a mark that a change is under way, and seats that tell which process is inside what. The
- * seats are for messages only; the locks decide.
+ * The first pages of the file are shared memory: the generation, which grows whenever rows may have
+ * changed, a mark that a change is under way, and the seats.
  */
 #ifndef API_INFLIGHT_H
 #define API_INFLIGHT_H
@@ -42,16 +43,18 @@ bool inflight_unchanged(const struct inflight *inflight, uint64_t generation);
 void inflight_change_begin(struct inflight *inflight);
 void inflight_change_end(struct inflight *inflight);
 
-/* One thread's way in: an open file description of its own. Owned: end with inflight_seat_free().
- */
+/* One thread's way in: a seat, or where all are taken a lock, and an open file description of its
+ * own. Owned: end with inflight_seat_free(). */
 struct inflight_seat;
 CLV_MUST_USE clv_rc inflight_seat_new(struct inflight *inflight, struct inflight_seat **ret_seat,
 				      struct clv_err *err);
 struct inflight_seat *inflight_seat_free(struct inflight_seat *seat);
 CLV_DEFINE_AUTO(struct inflight_seat, inflight_seat_free);
 
-/* Goes inside version `row`; one version at a time for each seat.
- * Errors: CLV_E_DEADLINE_EXCEEDED somebody is switching it and does not come to an end. */
+/* Goes inside version `row`; one version at a time for each seat. The caller then looks whether the
+ * generation is what it was, and reads anew what it knows of the version if it is not.
+ * Errors: CLV_E_DEADLINE_EXCEEDED without a seat: somebody is switching it and does not come to an
+ * end. */
 CLV_MUST_USE clv_rc inflight_enter(struct inflight_seat *seat, int64_t row,
 				   struct clv_deadline deadline, struct clv_err *err);
 void inflight_leave(struct inflight_seat *seat, int64_t row);

@@ -147,6 +147,8 @@ clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who, const c
 
 	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_KEY, &parsed, err));
 	CLV_TRY(read_options(options, &new.pub, err));
+	question.protection = new.pub.protection;
+	question.destroy_delay = new.pub.destroy_delay;
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &new, &key, err), NULL,
 			    err));

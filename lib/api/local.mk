@@ -8,7 +8,10 @@ claviger_sources += \
 	lib/api/crypt.c \
 	lib/api/ctx.c \
 	lib/api/dek.c \
+	lib/api/document.c \
+	lib/api/explain.c \
 	lib/api/gate.c \
+	lib/api/iam.c \
 	lib/api/import.c \
 	lib/api/import_job.c \
 	lib/api/inflight.c \
@@ -19,6 +22,7 @@ claviger_sources += \
 	lib/api/mac.c \
 	lib/api/maintain.c \
 	lib/api/make.c \
+	lib/api/policy.c \
 	lib/api/raw.c \
 	lib/api/reserve.c \
 	lib/api/ring.c \

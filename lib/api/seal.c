@@ -13,6 +13,7 @@
 #include <claviger/hash.h>
 
 #include "lib/api/api.h"
+#include "lib/policy/text.h"
 
 #define DOMAIN "claviger/1 head"
 
@@ -291,6 +292,12 @@ clv_rc api_seal_settle(struct clv_ctx *ctx, struct clv_err *err)
 
 /* ---- a token is opened ---- */
 
+/* Only IAM policies are taken away piece by piece. */
+static bool only_removes(int kind, const char *before, const char *now)
+{
+	return kind == POLICY_IAM && policy_text_only_removes(before, now);
+}
+
 clv_rc api_seal_new(struct clv_ctx *ctx, struct clv_err *err)
 {
 	struct api_seal *seal = calloc(1, sizeof *seal);
@@ -298,9 +305,11 @@ clv_rc api_seal_new(struct clv_ctx *ctx, struct clv_err *err)
 	if (seal == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a home");
 	seal->ctx = ctx;
-	seal->sealer = (struct store_sealer){
-		.arg = seal, .accept = accept_head, .seal = seal_head, .sealed = note_sealed
-	};
+	seal->sealer = (struct store_sealer){ .arg = seal,
+					      .accept = accept_head,
+					      .seal = seal_head,
+					      .sealed = note_sealed,
+					      .only_removes = only_removes };
 	pthread_mutex_init(&seal->lock, NULL);
 	ctx->seal = seal;
 	return CLV_OK;
@@ -473,6 +482,19 @@ clv_rc api_change_begin_sealed(struct api_worker *worker, const char *location,
 	if (location != NULL)
 		CLV_TRY(api_token_get(worker, location, &hsm, err));
 	return api_change_begin(worker->ctx, ret_change, err);
+}
+
+void api_seal_prepare(struct api_worker *worker)
+{
+	struct store_location first;
+	struct clv_err ignored;
+	struct hsm *hsm;
+	bool found;
+
+	if (store_location_first(worker->store, &found, &first, &ignored) != CLV_OK || !found ||
+	    api_token_get(worker, first.id, &hsm, &ignored) != CLV_OK) {
+		/* What can do without goes on, all else is refused at its commit. */
+	}
 }
 
 void api_seal_follow(struct api_worker *worker, const char *location)

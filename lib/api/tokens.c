@@ -64,6 +64,23 @@ static clv_rc put_right(struct api_worker *worker, const struct store_token *tok
 	return api_flags_recover(worker, token->pub.location, hsm, err);
 }
 
+/* The first location's token vouches for what belongs to no location, such as policies. When it is
+ * away, what is there is believed as it is. */
+static clv_rc check_common(struct api_worker *worker, const char *location, struct clv_err *err)
+{
+	struct store_location first;
+	struct clv_err why;
+	struct hsm *hsm;
+	bool found;
+
+	CLV_TRY(store_location_first(worker->store, &found, &first, err));
+	if (!found || strcmp(first.id, location) == 0 ||
+	    api_token_get(worker, first.id, &hsm, &why) != CLV_E_DATA_LOSS)
+		return CLV_OK;
+	*err = why;
+	return CLV_E_DATA_LOSS;
+}
+
 static clv_rc open_token(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
 			 struct clv_err *err)
 {
@@ -75,6 +92,7 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 	size_t n;
 	clv_rc rc;
 
+	CLV_TRY(check_common(worker, location, err));
 	CLV_TRY(store_location_get(worker->store, location, &row, err));
 	CLV_TRY(store_token_list(worker->store, location, TOKENS_PER_LOCATION, rows, &n, err));
 	if (n == 0)

@@ -12,10 +12,12 @@
 #include <claviger/dek.h>
 #include <claviger/err.h>
 #include <claviger/hash.h>
+#include <claviger/iam.h>
 #include <claviger/import.h>
 #include <claviger/key.h>
 #include <claviger/mac.h>
 #include <claviger/name.h>
+#include <claviger/policy.h>
 #include <claviger/raw.h>
 #include <claviger/secret.h>
 #include <claviger/status.h>

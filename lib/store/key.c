@@ -312,3 +312,14 @@ clv_rc store_key_list_due(struct store *store, int64_t now, int64_t after_time, 
 	store_bind_limit(&run, limit);
 	return read_keys(&run, rows, ret_n, err);
 }
+
+clv_rc store_key_list_all(struct store *store, int64_t after_row, size_t limit,
+			  struct store_key *rows, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_LIST_ALL);
+
+	store_bind_int(&run, ":after", after_row);
+	store_bind_limit(&run, limit);
+	return read_keys(&run, rows, ret_n, err);
+}

@@ -23,7 +23,7 @@ claviger_sources += \
 	lib/store/store.h \
 	lib/store/upgrade.c \
 	lib/store/version.c
-nodist_libclaviger_testable_la_SOURCES = lib/store/steps.c
+nodist_libclaviger_testable_la_SOURCES += lib/store/steps.c
 
 lib/store/steps.c: $(store_steps) lib/store/local.mk build-aux/embed-sql
 	$(AM_V_GEN)$(MKDIR_P) lib/store && \

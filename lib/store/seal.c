@@ -324,7 +324,7 @@ clv_rc store_seal_check_bucket(struct store *store, int64_t tree, unsigned bucke
 	CLV_AUTO_DONE(clv_buf_done) struct clv_buf refs = { 0 };
 	struct store_sealed place = { .tree = tree,
 				      .bucket = bucket,
-				      .name = "what was asked for" };
+				      .name = "what belongs there" };
 	struct store_head head;
 	bool found;
 

@@ -230,6 +230,9 @@ static const char *const sql_table[] = {
 		" AND (k.next_rotation_time, k.row) > (:after_time, :after_row)"
 		" ORDER BY k.next_rotation_time, k.row LIMIT :limit",
 
+	[STORE_SQL_KEY_LIST_ALL] = "SELECT " KEY_COLUMNS " FROM crypto_keys k" KEY_UP KEY_PRIMARY
+				   " WHERE k.row > :after ORDER BY k.row LIMIT :limit",
+
 	[STORE_SQL_VERSION_GET] = "SELECT " VERSION_COLUMNS VERSION_FROM IN_RING
 				  " AND k.id = :key AND v.number = :number",
 	[STORE_SQL_VERSION_BY_UID] = "SELECT " VERSION_COLUMNS " FROM versions v" VERSION_UP

@@ -189,6 +189,10 @@ CLV_MUST_USE clv_rc store_key_list_due(struct store *store, int64_t now, int64_t
 				       int64_t after_row, size_t limit, struct store_key *rows,
 				       size_t *ret_n, struct clv_err *err);
 
+/* Keys of all locations and projects, by row behind `after_row`. */
+CLV_MUST_USE clv_rc store_key_list_all(struct store *store, int64_t after_row, size_t limit,
+				       struct store_key *rows, size_t *ret_n, struct clv_err *err);
+
 /* By key name and number (name->kind CLV_NAME_VERSION), or by the uid a ciphertext carries. The
  * latter fills in pub.name from the catalogue, whatever key it belongs to. Errors: CLV_E_NOT_FOUND.
  */

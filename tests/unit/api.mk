@@ -13,6 +13,8 @@ test_programs += \
 	tests/unit/test_inflight \
 	tests/token/test_home \
 	tests/token/test_gate \
+	tests/token/test_iam \
+	tests/token/test_residency \
 	tests/token/test_audit_failure \
 	tests/token/test_resources \
 	tests/token/test_crypt \
@@ -37,6 +39,13 @@ tests_token_test_home_LDADD = $(test_libs)
 tests_token_test_gate_SOURCES = tests/token/test_gate.c $(home_verbs) $(home_world)
 tests_token_test_gate_CPPFLAGS = $(home_cppflags)
 tests_token_test_gate_LDADD = $(test_libs)
+tests_token_test_iam_SOURCES = tests/token/test_iam.c $(home_world)
+tests_token_test_iam_CPPFLAGS = $(home_cppflags)
+tests_token_test_iam_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=inflight_enter
+tests_token_test_iam_LDADD = $(test_libs)
+tests_token_test_residency_SOURCES = tests/token/test_residency.c $(home_world)
+tests_token_test_residency_CPPFLAGS = $(home_cppflags)
+tests_token_test_residency_LDADD = $(test_libs)
 tests_token_test_audit_failure_SOURCES = tests/token/test_audit_failure.c $(home_verbs) $(home_world)
 tests_token_test_audit_failure_CPPFLAGS = $(home_cppflags)
 tests_token_test_audit_failure_LDADD = $(test_libs)

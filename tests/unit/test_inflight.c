@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,49 @@ static void threads_of_a_process_are_inside_each_for_itself(struct home_world *w
 	pthread_barrier_destroy(&barrier);
 	inflight_seat_free(seat);
 	inflight_close(gate);
+}
+
+/* Goes in and out without a pause, so that hardly a look finds it outside. */
+struct restless {
+	struct home_world *w;
+	struct inflight *gate;
+	_Atomic bool inside_once, enough;
+};
+
+static void *go_in_and_out(void *arg)
+{
+	struct restless *restless = arg;
+	struct inflight_seat *seat = seat_new(restless->w, restless->gate);
+
+	while (!atomic_load(&restless->enough)) {
+		enter(restless->w, seat, ROW);
+		atomic_store(&restless->inside_once, true);
+		inflight_leave(seat, ROW);
+		enter(restless->w, seat, ROW);
+		for (volatile unsigned i = 0; i < 1000; i++)
+			;
+		inflight_leave(seat, ROW);
+	}
+	inflight_seat_free(seat);
+	return NULL;
+}
+
+static void users_who_come_again_do_not_keep_a_drain_waiting(struct home_world *w)
+{
+	struct restless restless = { .w = w, .gate = gate_new(w) };
+	struct inflight_seat *seat = seat_new(w, restless.gate);
+	struct inflight_wait wait;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, go_in_and_out, &restless), 0);
+	while (!atomic_load(&restless.inside_once))
+		usleep(100);
+	for (unsigned i = 0; i < 200; i++)
+		assert_ok(w, inflight_drain(seat, ROW, in(2000), &wait, &w->err));
+	atomic_store(&restless.enough, true);
+	pthread_join(thread, NULL);
+	inflight_seat_free(seat);
+	inflight_close(restless.gate);
 }
 
 /* ---- generation and pending */
@@ -491,6 +535,7 @@ int main(void)
 		home_test(drain_past_its_deadline_names_the_process_inside),
 		home_test(killed_holder_frees_a_drain_that_waits),
 		home_test(threads_of_a_process_are_inside_each_for_itself),
+		home_test(users_who_come_again_do_not_keep_a_drain_waiting),
 		home_test(what_was_read_is_good_until_a_change_begins),
 		home_test(after_a_crash_in_a_change_all_reread_until_the_next),
 		home_test(every_change_counts_for_all_who_have_the_file_open),

@@ -18,6 +18,8 @@ struct kms_run {
 	const struct kms_args *args;
 	struct kms_out *out;
 	struct clv_ctx *ctx; /* NULL for verbs that are KMS_ALONE */
+	struct clv_caller caller;
+	const struct clv_caller *who; /* `caller`, or NULL where the line says nothing of one */
 	const char *home;
 	bool home_is_default;
 	mode_t umask;         /* the user's own; ours is 077 */
@@ -44,6 +46,10 @@ extern const struct kms_tables kmsctl_tables;
 	X(raw_encrypt)                                                                             \
 	X(raw_decrypt)                                                                             \
 	X(dek)                                                                                     \
+	X(project)                                                                                 \
+	X(role)                                                                                    \
+	X(org_policy)                                                                              \
+	X(policy)                                                                                  \
 	X(status)                                                                                  \
 	X(maintain)                                                                                \
 	X(catalogue)                                                                               \
@@ -123,6 +129,14 @@ CLV_MUST_USE clv_rc kms_names_collect(const struct kms_args *args, struct clv_na
 CLV_MUST_USE clv_rc kms_names_finish(const struct kms_args *args, const char *home_project,
 				     struct clv_name *name, char full[CLV_NAME_MAX],
 				     struct clv_err *err);
+
+/*
+ * What the options of place name, from --project down to --key, for verbs without a name of their
+ * own. `text`, when not NULL, is a key beside them, or the full name of anything.
+ */
+CLV_MUST_USE clv_rc kms_name_of_options(const struct kms_args *args, const char *home_project,
+					const char *text, struct clv_name *ret_name,
+					struct clv_err *err);
 
 /* The location that `text`, an id or a full name, means in this project. */
 CLV_MUST_USE clv_rc kms_location_of(const struct kms_args *args, const char *project,

@@ -8,7 +8,7 @@ static clv_rc maintain(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_maintain_report report;
 
-	CLV_TRY(clv_maintain(run->ctx, NULL, &report, err));
+	CLV_TRY(clv_maintain(run->ctx, run->who, &report, err));
 	if (report.left > 0)
 		return clv_fail(err, CLV_E_UNAVAILABLE,
 				"%" PRIu64 " destroyed, %" PRIu64 " rotated, %" PRIu64
