@@ -219,6 +219,26 @@ static void removal_holds_at_once_in_every_process(struct home_world *w)
 	world_in_child(w, removal_holds_at_once_in_every_process_step, denied);
 }
 
+static void removal_needs_no_token_and_a_grant_does(struct home_world *w)
+{
+	world_in_child(w, bind_ada, (void *) (uintptr_t) WRAPPED);
+	world_tokens_away(w);
+	world_open(w);
+	assert_refused(w, bind(w, WRAPPED, bob.principal, ENCRYPTER, NULL), CLV_E_UNAVAILABLE,
+		       "nothing was changed");
+	assert_ok(w, set(w, WRAPPED, "{\"bindings\":[]}"));
+	assert_int_equal(world_count(w, "SELECT count(*) FROM unsealed"), 1);
+	DENIED(w, encrypt_as(w, &ada, WRAPPED));
+	world_tokens_back(w);
+	world_close(w);
+	world_open(w);
+	assert_ok(w, encrypt_as(w, NULL, WRAPPED));
+	assert_int_equal(world_count(w, "SELECT count(*) FROM unsealed"), 0);
+	DENIED(w, encrypt_as(w, &ada, WRAPPED));
+	assert_ok(w, bind(w, WRAPPED, bob.principal, ENCRYPTER, NULL));
+	assert_ok(w, encrypt_as(w, &bob, WRAPPED));
+}
+
 /* Two processes: one that uses and remembers, and one that takes the grant away. */
 struct pipes {
 	int to_user[2], from_user[2];
@@ -578,6 +598,7 @@ int main(void)
 		home_test(groups_are_who_the_document_says),
 		home_test(role_of_a_project_gives_what_its_document_says),
 		home_test(removal_holds_at_once_in_every_process),
+		home_test(removal_needs_no_token_and_a_grant_does),
 		home_test(what_one_process_remembers_another_takes_away),
 		home_test(no_use_begins_after_its_grant_was_taken_away),
 		home_test(grant_taken_away_on_the_way_in_is_gone_inside),
