@@ -79,7 +79,7 @@ enum hsm_role {
 			   */
 	HSM_ROLE_SEAL,    /* HMAC-SHA256; token object */
 	HSM_ROLE_LOG,     /* Ed25519 where the token has it, else EC P-256; token object */
-	HSM_ROLE_ANCHOR,  /* carries an epoch and a head in its label and id; token object */
+	HSM_ROLE_ANCHOR,  /* carries an epoch and a head in its label; token object */
 	HSM_ROLE_IMPORT,  /* RSA, unwraps what others wrapped; wrapped by a ring KEK */
 };
 
@@ -102,7 +102,7 @@ struct hsm_location_ids {
 	uint8_t root[HSM_ID_LEN];
 	uint8_t seal[HSM_ID_LEN];
 	uint8_t log[HSM_ID_LEN];
-	uint8_t anchor[2][HSM_ID_LEN]; /* as made: an anchor's CKA_ID later carries a head */
+	uint8_t anchor[2][HSM_ID_LEN];
 };
 
 /*
@@ -121,6 +121,30 @@ CLV_MUST_USE clv_rc hsm_location_discard(struct hsm *hsm, const struct clv_grant
 /* Finds each object, checks its attributes and appends a row (topic "object") for each. */
 CLV_MUST_USE clv_rc hsm_location_check(struct hsm *hsm, const struct hsm_location_ids *ids,
 				       struct clv_probe *probe, struct clv_err *err);
+
+/* What the anchors of a location say: how far its catalogue had come. Epoch 0: nothing was sealed
+ * yet. */
+#define HSM_HEAD_LEN 32 /* bytes */
+struct hsm_anchor {
+	uint64_t epoch;
+	uint8_t head[HSM_HEAD_LEN];
+};
+
+/* HMAC-SHA256 by the seal key with this id. */
+CLV_MUST_USE clv_rc hsm_seal_mac(struct hsm *hsm, const struct clv_grant *grant,
+				 const uint8_t id[HSM_ID_LEN], struct clv_bytes data,
+				 uint8_t ret_mac[HSM_HEAD_LEN], struct clv_err *err);
+
+/* The newer of both. Errors: CLV_E_DATA_LOSS neither can be read. */
+CLV_MUST_USE clv_rc hsm_anchor_read(struct hsm *hsm, const uint8_t ids[2][HSM_ID_LEN],
+				    struct hsm_anchor *ret_anchor, struct clv_err *err);
+
+/* Writes the older of both, and makes it anew where it is gone. What is there already may be
+ * written again. Errors: CLV_E_ABORTED one has this epoch with another head, or a later epoch;
+ * CLV_E_UNAVAILABLE also: the token did not keep it. */
+CLV_MUST_USE clv_rc hsm_anchor_write(struct hsm *hsm, const struct clv_grant *grant,
+				     const char *location, const uint8_t ids[2][HSM_ID_LEN],
+				     const struct hsm_anchor *anchor, struct clv_err *err);
 
 /* The log key's public half as a PEM SubjectPublicKeyInfo. */
 CLV_MUST_USE clv_rc hsm_log_public_key(struct hsm *hsm, const uint8_t id[HSM_ID_LEN],

@@ -742,6 +742,9 @@ struct hsm_signal_guard {
 void hsm_signals_block(struct hsm_signal_guard *guard);
 void hsm_signals_restore(struct hsm_signal_guard *guard); /* for scope-bound use */
 
+/* Waits until object files that were written since then (seconds since 1970) are on the disk. */
+CLV_MUST_USE clv_rc hsm_softhsm_sync(const struct hsm *hsm, time_t since, struct clv_err *err);
+
 /*
  * SoftHSM's own files (softhsm.c). `conf` is the configuration file of a SoftHSM in a home, empty
  * for other tokens: then nothing is done.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 claviger_sources += \
+	hsm/anchor.c \
 	hsm/attr.c \
 	hsm/cache.c \
 	hsm/call.def \

@@ -156,7 +156,7 @@ static clv_rc try_anchor(struct hsm_session *session, const uint8_t *id, const c
 {
 	const struct hsm_module *module = session->hsm->module;
 	struct hsm_template tpl = { 0 };
-	char got[64] = "", written[64];
+	char got[256] = "", written[256];
 	CK_ATTRIBUTE back = { CKA_LABEL, got, sizeof got - 1 };
 	CK_OBJECT_HANDLE object;
 	CK_RV rv;

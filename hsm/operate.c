@@ -348,6 +348,20 @@ clv_rc hsm_mac(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_
 	return CLV_OK;
 }
 
+clv_rc hsm_seal_mac(struct hsm *hsm, const struct clv_grant *grant, const uint8_t id[HSM_ID_LEN],
+		    struct clv_bytes data, uint8_t ret_mac[HSM_HEAD_LEN], struct clv_err *err)
+{
+	struct hsm_keyref key = { .role = HSM_ROLE_SEAL };
+	uint8_t mac[HSM_SIGNATURE_MAX];
+	struct operation op = { .key = &key, .in = data, .out = mac, .call = call_sign };
+
+	memcpy(key.id, id, sizeof key.id);
+	CLV_TRY(hsm_kind_of(&key, &op.kind, err));
+	CLV_TRY(operate(hsm, grant, &op, err));
+	memcpy(ret_mac, mac, HSM_HEAD_LEN); /* as long as SHA-256, or the call had failed */
+	return CLV_OK;
+}
+
 /* The token makes the MAC and we compare: what tokens answer to a wrong one cannot be told from a
  * failure of theirs. */
 clv_rc hsm_mac_verify(struct hsm *hsm, const struct clv_grant *grant, const struct hsm_keyref *key,

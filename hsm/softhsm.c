@@ -405,6 +405,43 @@ static clv_rc write_undo(const struct hsm *hsm, struct clv_err *err)
 	return CLV_OK;
 }
 
+/* SoftHSM does not wait for the disk. `arg`: files that are older than this need no waiting for. */
+static clv_rc sync_object(const char *dir, const char *name, void *arg, struct clv_err *err)
+{
+	CLV_AUTO_DONE(close_fd) int fd = -1;
+	const time_t *since = arg;
+	char path[HSM_PATH_MAX];
+	struct stat st;
+
+	if (!is_object_file(name))
+		return CLV_OK;
+	CLV_TRY(format_path(path, err, "%s/%s", dir, name));
+	if (stat(path, &st) != 0 || st.st_mtime < *since)
+		return CLV_OK;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fsync(fd) != 0)
+		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "%s", path);
+	return CLV_OK;
+}
+
+static clv_rc sync_token(const char *dir, const char *name, void *arg, struct clv_err *err)
+{
+	char path[HSM_PATH_MAX];
+
+	CLV_TRY(format_path(path, err, "%s/%s", dir, name));
+	return for_each(path, arg, sync_object, err);
+}
+
+clv_rc hsm_softhsm_sync(const struct hsm *hsm, time_t since, struct clv_err *err)
+{
+	char tokens[HSM_PATH_MAX];
+
+	if (!guards_writes(hsm))
+		return CLV_OK;
+	CLV_TRY(tokens_dir(hsm->uri.conf, tokens, err));
+	return for_each(tokens, &since, sync_token, err);
+}
+
 /* ---- what a killed creation leaves ---- */
 
 /*

@@ -5,6 +5,7 @@ clavigerincludedir = $(includedir)/claviger
 claviger_public_headers = \
 	lib/claviger/asymmetric.h \
 	lib/claviger/buf.h \
+	lib/claviger/catalogue.h \
 	lib/claviger/claviger.h \
 	lib/claviger/crc32c.h \
 	lib/claviger/crypt.h \
@@ -12,10 +13,12 @@ claviger_public_headers = \
 	lib/claviger/dek.h \
 	lib/claviger/err.h \
 	lib/claviger/hash.h \
+	lib/claviger/iam.h \
 	lib/claviger/import.h \
 	lib/claviger/key.h \
 	lib/claviger/mac.h \
 	lib/claviger/name.h \
+	lib/claviger/policy.h \
 	lib/claviger/raw.h \
 	lib/claviger/secret.h \
 	lib/claviger/status.h \
@@ -23,6 +26,7 @@ claviger_public_headers = \
 	lib/claviger/token.h \
 	lib/claviger/use.h
 claviger_sources =
+nodist_libclaviger_testable_la_SOURCES =
 clavigerinclude_HEADERS = $(claviger_public_headers)
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = lib/claviger.pc
@@ -38,7 +42,7 @@ include lib/api/local.mk
 noinst_LTLIBRARIES += libclaviger-testable.la
 libclaviger_testable_la_SOURCES = $(claviger_sources)
 libclaviger_testable_la_CPPFLAGS = $(AM_CPPFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
-libclaviger_testable_la_LIBADD = $(P11KIT_LIBS) $(LIBP11_LIBS) $(CRYPTO_LIBS) $(SQLITE_LIBS)
+libclaviger_testable_la_LIBADD = $(P11KIT_LIBS) $(LIBP11_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS)
 
 lib_LTLIBRARIES += libclaviger.la
 libclaviger_la_SOURCES =

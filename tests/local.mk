@@ -3,6 +3,7 @@
 # test_programs and test_scripts are what `make check` runs; fuzz_programs, bench_programs,
 # soak_programs, soak_scripts and interop_scripts belong to the targets below.
 include tests/unit/base.mk
+include tests/unit/policy.mk
 include tests/unit/store.mk
 include tests/unit/hsm.mk
 include tests/unit/api.mk

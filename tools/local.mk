@@ -42,7 +42,10 @@ tools_libkmscommon_la_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 noinst_LTLIBRARIES += tools/libkmsctl.la
 tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/data.c \
+	tools/kmsctl/document.c \
 	tools/kmsctl/every.c \
+	tools/kmsctl/iam.c \
+	tools/kmsctl/iam.h \
 	tools/kmsctl/import.c \
 	tools/kmsctl/json_line.c \
 	tools/kmsctl/json_line.h \
@@ -58,8 +61,13 @@ tools_libkmsctl_la_SOURCES = \
 	tools/kmsctl/noun_keyring.c \
 	tools/kmsctl/noun_location.c \
 	tools/kmsctl/noun_mac.c \
+	tools/kmsctl/noun_catalogue.c \
 	tools/kmsctl/noun_maintain.c \
+	tools/kmsctl/noun_org_policy.c \
+	tools/kmsctl/noun_policy.c \
+	tools/kmsctl/noun_project.c \
 	tools/kmsctl/noun_raw.c \
+	tools/kmsctl/noun_role.c \
 	tools/kmsctl/noun_status.c \
 	tools/kmsctl/noun_token.c \
 	tools/kmsctl/noun_version.c \

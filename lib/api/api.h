@@ -3,9 +3,9 @@
  * What the files of this room share: the open home, its workers, its gate.
  *
  * Every verb goes the same way: find a worker, ask the gate, do the work, answer (which writes the
- * audit entry). The change lock of the home is held over a commit only, and intents and notes of
- * flags in a token do without it. Over token calls are held: the in-flight guard of a version, its
- * switch lock, and the lock that says an intent's process lives (all in inflight.h).
+ * audit entry). The change lock of the home is held over a commit and its seal only, and intents
+ * and notes of flags in a token do without it. Over token calls are held: the in-flight guard of a
+ * version, its switch lock, and the lock that says an intent's process lives (all in inflight.h).
  */
 #ifndef API_API_H
 #define API_API_H
@@ -55,9 +55,12 @@ struct api_worker {
 	struct api_worker *next;    /* idle list */
 };
 
+struct api_judge;
+struct api_policy;
 struct api_token;
 struct api_views;
 struct api_counts;
+struct api_seal;
 
 struct clv_ctx {
 	char home[API_PATH_MAX]; /* absolute */
@@ -70,12 +73,14 @@ struct clv_ctx {
 	_Atomic uint64_t requests; /* gate.c: what the next request number comes from */
 	char apart_too[CLV_CACHE_LINE];
 	struct audit *audit;
-	struct policy *policy;
+	struct api_policy *policy;
 	struct inflight *inflight;
-	bool opened; /* all of the above is there */
+	struct api_seal *seal; /* seal.c */
+	bool opened;           /* all of the above is there */
 
 	struct {
-		struct api_worker *_Atomic worker; /* idle; last used by a thread of this place */
+		struct api_worker *_Atomic worker;   /* idle; last used by a thread of this place */
+		struct api_judge *_Atomic judges[2]; /* likewise */
 		char apart[CLV_CACHE_LINE];
 	} at_hand[CLV_THREAD_PLACES];
 	pthread_mutex_t workers_lock;
@@ -105,6 +110,9 @@ CLV_MUST_USE clv_rc api_worker_acquire(struct clv_ctx *ctx, struct api_worker **
 struct api_worker *api_worker_release(struct api_worker *worker);
 CLV_DEFINE_AUTO(struct api_worker, api_worker_release);
 
+/* The full name of the home's own project. Returns `project`. */
+const char *api_own_project(const struct clv_ctx *ctx, char project[CLV_NAME_MAX]);
+
 /* "user:NAME" of the user this process runs as. */
 void api_own_principal(char principal[CLV_PRINCIPAL_MAX]);
 
@@ -119,6 +127,51 @@ struct api_change {
 CLV_MUST_USE clv_rc api_change_begin(struct clv_ctx *ctx, struct api_change *ret_change,
 				     struct clv_err *err);
 void api_change_end(struct api_change *change); /* for scope-bound use; twice is fine */
+
+/* ---- seal.c ---- */
+
+CLV_MUST_USE clv_rc api_seal_new(struct clv_ctx *ctx, struct clv_err *err);
+struct api_seal *api_seal_free(struct api_seal *seal);
+
+/* For store_seal_set(); lives as long as the context. */
+const struct store_sealer *api_sealer(const struct clv_ctx *ctx);
+
+/*
+ * A location's token is opened: holds the catalogue's head against its anchors, finishes what a
+ * crash left between them, and seals what could not be sealed before. Errors: CLV_E_DATA_LOSS the
+ * catalogue is not the newest, or its head was not made by this token.
+ */
+CLV_MUST_USE clv_rc api_seal_open(struct api_worker *worker, const struct store_location *location,
+				  const struct store_token *token, struct hsm *hsm,
+				  struct clv_err *err);
+
+/* What api_seal_open() or api_seal_restore() was given is about to be closed again. */
+void api_seal_close(struct clv_ctx *ctx, const struct store_location *location,
+		    const struct store_token *token);
+
+/* api_change_begin() for what does not only end use: opens the token of the location first, or of
+ * the home's first one (NULL), which seals what belongs to no location. */
+CLV_MUST_USE clv_rc api_change_begin_sealed(struct api_worker *worker, const char *location,
+					    struct api_change *ret_change, struct clv_err *err);
+
+/* The same, for a change of what belongs to no location, where it shows later whether it only ends
+ * use: opens the token if that can be had. */
+void api_seal_prepare(struct api_worker *worker);
+
+/* After a change that only ended use: seals it if the token can be had. */
+void api_seal_follow(struct api_worker *worker, const char *location);
+
+/* Before a change is answered: have the anchors followed? Errors: CLV_E_UNAVAILABLE. */
+CLV_MUST_USE clv_rc api_seal_settle(struct clv_ctx *ctx, struct clv_err *err);
+
+/* Seals a location as it is, with its enabled versions disabled; `how` NULL: only says what would
+ * be rolled back. api_seal_close() follows. */
+CLV_MUST_USE clv_rc api_seal_restore(struct api_worker *worker,
+				     const struct store_location *location,
+				     const struct store_token *token, struct hsm *hsm,
+				     const struct clv_grant *grant,
+				     const struct store_restoration *how,
+				     struct clv_restoration *ret_restoration, struct clv_err *err);
 
 /* ---- reserve.c ---- */
 
@@ -147,6 +200,53 @@ struct api_loan {
 bool api_loan_draw(const struct clv_ctx *ctx, struct api_loan *loan);
 void api_loan_end(struct api_loan *loan); /* for scope-bound use; fills what was not used */
 
+/* ---- policy.c ---- */
+
+/* The home's documents, compiled. */
+CLV_MUST_USE clv_rc api_policy_new(struct clv_ctx *ctx, struct store *store,
+				   struct api_policy **ret_policy, struct clv_err *err);
+struct api_policy *api_policy_free(struct api_policy *policy);
+
+/* Documents that are not the home's yet, as policy_compile(). */
+CLV_MUST_USE clv_rc api_policy_compile(const struct clv_ctx *ctx,
+				       const struct store_documents *documents,
+				       struct policy **ret_policy, struct clv_err *err);
+
+/*
+ * One who decides by what the documents say now, and remembers. The caller's alone until it is
+ * released: no lock is taken as long as nothing in the home has changed.
+ * Errors: those of reading the catalogue.
+ */
+CLV_MUST_USE clv_rc api_judge_acquire(struct clv_ctx *ctx, struct api_judge **ret_judge,
+				      struct clv_err *err);
+struct api_judge *api_judge_release(struct api_judge *judge);
+CLV_DEFINE_AUTO(struct api_judge, api_judge_release);
+void api_judges_done(struct clv_ctx *ctx); /* all that are at hand */
+
+/* False: documents may have changed since. Then it can be told to read them anew. */
+bool api_judge_is_current(const struct api_judge *judge);
+CLV_MUST_USE clv_rc api_judge_refresh(struct api_judge *judge, struct store *store,
+				      struct clv_err *err);
+
+/* Errors: CLV_E_DATA_LOSS a document cannot be read, and the judge knows of no documents at all. */
+CLV_MUST_USE clv_rc api_judge_check(const struct api_judge *judge, struct clv_err *err);
+const struct policy *api_judge_policy(const struct api_judge *judge); /* borrowed from it */
+
+#define API_PROTECTION_FIRST CLV_PROTECTION_SOFTWARE
+#define API_PROTECTIONS 2 /* SOFTWARE, HSM */
+
+/* A decision, and what it comes to once the key's protection level is known, if it is ENABLED. */
+struct api_decision {
+	struct policy_verdict verdict;
+	struct policy_verdict with[API_PROTECTIONS];
+};
+/* Borrowed until the judge decides again or is released. ask->name need not be filled in. */
+const struct api_decision *api_judge_decide(struct api_judge *judge, const struct policy_ask *ask);
+
+/* Does the principal of `ask` hold another permission, whatever constraints say? */
+bool api_judge_holds(const struct api_judge *judge, const struct policy_ask *ask,
+		     const char *permission);
+
 /* ---- gate.c ---- */
 
 struct gate_question {
@@ -155,16 +255,56 @@ struct gate_question {
 	const char *reason; /* the caller's, for the audit entry; may be NULL; borrowed likewise */
 	bool change;        /* something stored changes: its audit entry is made durable */
 	bool lowering; /* a change that ends use, and so may use up what is kept for a full disk */
+	bool repair;   /* of the policy: open to the owner when a document of it cannot be read */
+	/* Of what is to be made: the policy may have a say in it. 0: it has none. */
+	enum clv_protection protection;
+	int64_t destroy_delay; /* ns */
 };
 
 /*
  * Asks the policy. On allow the caller owns *ret_grant; on deny the audit entry is written here.
- * Errors: CLV_E_PERMISSION_DENIED, with Cloud KMS's text, whether the resource exists or not;
- * CLV_E_RESOURCE_EXHAUSTED there is no room for the entry of a change that is not a lowering one.
+ * `who` NULL is the process's own principal; another one, or a place, is for the home's owner only.
+ * Errors: CLV_E_PERMISSION_DENIED, with Cloud KMS's text, whether the resource exists or not, or
+ * naming the constraint on callers; CLV_E_FAILED_PRECONDITION naming the constraint on what is
+ * made; CLV_E_DATA_LOSS the policy cannot be read; CLV_E_RESOURCE_EXHAUSTED there is no room for
+ * the entry of a change that is not a lowering one.
  */
 CLV_MUST_USE clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 			     const struct gate_question *question, struct clv_grant **ret_grant,
 			     struct clv_err *err);
+
+/*
+ * What the policy says once more is known of the key than its name. Asks anew, and all of it, when
+ * the policy may have changed since gate_ask(): what was taken away in between is gone. A refusal's
+ * rule is what gate_answer() writes. Errors: as gate_ask().
+ */
+CLV_MUST_USE clv_rc gate_check(struct api_worker *worker, const struct clv_grant *grant,
+			       const struct policy_facts *facts, struct clv_err *err);
+
+/* Would a constraint refuse this, whoever asks for it? For what is made as part of something else
+ * that was granted, such as a rotation. Errors: as gate_ask(). */
+CLV_MUST_USE clv_rc gate_check_made(struct api_worker *worker, const struct clv_grant *grant,
+				    const struct gate_question *question, struct clv_err *err);
+
+/* The policy as it is now, borrowed until the grant is closed or asked about again; not `readable`:
+ * it is one without documents. Errors: as gate_ask(): what was granted may not be any more. */
+CLV_MUST_USE clv_rc gate_policy(struct api_worker *worker, const struct clv_grant *grant,
+				const struct policy **ret_policy, bool *ret_readable,
+				struct clv_err *err);
+
+/* What was asked as a lowering change turned out to be none: is there room for its entry? Errors:
+ * CLV_E_RESOURCE_EXHAUSTED. */
+CLV_MUST_USE clv_rc gate_raises(struct clv_ctx *ctx, const struct clv_grant *grant,
+				struct clv_err *err);
+
+/* Which of the permissions the caller holds on a resource, as clv_iam_test(): an entry, no grant.
+ */
+CLV_MUST_USE clv_rc gate_test(struct clv_ctx *ctx, const struct clv_caller *who,
+			      const char *resource, const char *const *permissions, size_t n,
+			      bool *ret_held, struct clv_err *err);
+
+/* The shortest delay before a destruction that the policy asks for in a project, ns; 0: none. */
+int64_t gate_destroy_delay_min(const struct clv_grant *grant, const char *project);
 
 /*
  * Writes the audit entry for what came of it and returns `rc`; a success that cannot be written
@@ -180,6 +320,27 @@ CLV_MUST_USE clv_rc gate_note(struct clv_ctx *ctx, const struct clv_grant *grant
 const char *gate_principal(const struct clv_grant *grant); /* borrowed from the grant */
 struct clv_grant *gate_close(struct clv_grant *grant);
 CLV_DEFINE_AUTO(struct clv_grant, gate_close);
+
+/* ---- document.c ---- */
+
+/* What is to become of one document. */
+struct api_document_change {
+	const struct clv_grant *grant;
+	int kind; /* enum policy_kind */
+	const char *name;
+	const char *text; /* as stored; NULL: it is to be taken away */
+	int64_t etag;     /* of policy_etag_parse() */
+	enum clv_document_mode mode;
+};
+/* Errors: CLV_E_ABORTED the etag is of another state; CLV_E_ALREADY_EXISTS, CLV_E_NOT_FOUND;
+ * CLV_E_INVALID_ARGUMENT, CLV_E_FAILED_PRECONDITION the policy does not take it. */
+CLV_MUST_USE clv_rc api_document_change(struct api_worker *worker,
+					const struct api_document_change *change,
+					int64_t *ret_row_version, struct clv_err *err);
+
+/* Appends it with its etag. Errors: CLV_E_NOT_FOUND, but for kinds that are always there. */
+CLV_MUST_USE clv_rc api_document_text(struct api_worker *worker, int kind, const char *name,
+				      struct clv_buf *ret_text, struct clv_err *err);
 
 /* ---- tokens.c ---- */
 
@@ -314,6 +475,10 @@ CLV_MUST_USE clv_rc api_flags_recover(struct api_worker *worker, const char *loc
 
 /* ---- use.c ---- */
 
+/* Eight bytes at a time. Spreads, and protects against nothing: a clash only costs a second look.
+ */
+uint64_t api_mix(uint64_t hash, const void *bytes, size_t len);
+
 CLV_MUST_USE clv_rc api_views_new(struct api_views **ret_views, struct clv_err *err);
 struct api_views *api_views_free(struct api_views *views);
 
@@ -341,19 +506,20 @@ struct api_operation {
 
 /* By version name, or by key name (its primary). Errors: CLV_E_NOT_FOUND;
  * CLV_E_FAILED_PRECONDITION. */
-CLV_MUST_USE clv_rc api_use_for(struct api_worker *worker, const struct api_operation *operation,
-				const struct clv_name *name, struct api_use *use,
-				struct clv_err *err);
+CLV_MUST_USE clv_rc api_use_for(struct api_worker *worker, const struct clv_grant *grant,
+				const struct api_operation *operation, const struct clv_name *name,
+				struct api_use *use, struct clv_err *err);
 
 /* The same for encrypting with a key of purpose ENCRYPT_DECRYPT. */
-CLV_MUST_USE clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name,
-				    struct api_use *use, struct clv_err *err);
+CLV_MUST_USE clv_rc api_use_by_name(struct api_worker *worker, const struct clv_grant *grant,
+				    const struct clv_name *name, struct api_use *use,
+				    struct clv_err *err);
 
 /* By the uid in a ciphertext, which must be of the key `name`, for decrypting. Errors: as above,
  * and CLV_E_INVALID_ARGUMENT the uid is of another key, or of none. */
-CLV_MUST_USE clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
-				   const uint8_t uid[CLV_UID_LEN], struct api_use *use,
-				   struct clv_err *err);
+CLV_MUST_USE clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_grant *grant,
+				   const struct clv_name *name, const uint8_t uid[CLV_UID_LEN],
+				   struct api_use *use, struct clv_err *err);
 
 /* For a ciphertext that names no version: never CLV_OK. Errors: CLV_E_NOT_FOUND no such key;
  * CLV_E_FAILED_PRECONDITION it does not decrypt; CLV_E_INVALID_ARGUMENT otherwise. */

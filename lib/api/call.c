@@ -38,7 +38,7 @@ clv_rc api_call_enter(struct api_call *call, const struct api_operation *operati
 		      struct clv_err *err)
 {
 	CLV_TRY(api_worker_acquire(call->ctx, &call->worker, err));
-	return api_use_for(call->worker, operation, &call->name, &call->use, err);
+	return api_use_for(call->worker, call->grant, operation, &call->name, &call->use, err);
 }
 
 clv_rc api_call_answer(struct api_call *call, clv_rc rc, struct clv_err *err)

@@ -72,7 +72,7 @@ static clv_rc encrypt_granted(struct api_worker *worker, const struct clv_grant 
 			      struct clv_bytes aad, struct api_use *use, struct clv_buf *out,
 			      struct clv_err *err)
 {
-	CLV_TRY(api_use_by_name(worker, name, use, err));
+	CLV_TRY(api_use_by_name(worker, grant, name, use, err));
 	return api_seal(use, grant, plaintext, aad, out, err);
 }
 
@@ -138,7 +138,7 @@ clv_rc api_open(struct api_worker *worker, const struct clv_grant *grant,
 
 	if (clv1_parse(ciphertext, &parts, err) != CLV_OK)
 		return api_use_none(worker, name, err);
-	CLV_TRY(api_use_by_uid(worker, name, parts.uid, use, err));
+	CLV_TRY(api_use_by_uid(worker, grant, name, parts.uid, use, err));
 	CLV_TRY(clv1_aad(parts.uid, api_use_key(use), aad, bound, err));
 	CLV_TRY(clv_secret_new(parts.sealed.len, &plaintext, err));
 	CLV_TRY(hsm_decrypt(use->hsm, grant, &use->version,

@@ -36,6 +36,14 @@ void api_own_principal(char principal[CLV_PRINCIPAL_MAX])
 		snprintf(principal, CLV_PRINCIPAL_MAX, "user:uid-%u", (unsigned) geteuid());
 }
 
+const char *api_own_project(const struct clv_ctx *ctx, char project[CLV_NAME_MAX])
+{
+	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+
+	memcpy(name.project, ctx->info.project, sizeof name.project);
+	return clv_name_format(&name, CLV_NAME_PROJECT, project);
+}
+
 /* ---- making a home ---- */
 
 static clv_rc make_dir(const char *path, struct clv_err *err)
@@ -234,9 +242,10 @@ static clv_rc open_parts(struct clv_ctx *ctx, struct clv_err *err)
 	CLV_TRY(audit_open(path, &ctx->audit, err));
 	CLV_TRY(api_views_new(&ctx->views, err));
 	CLV_TRY(api_counts_new(&ctx->counts, err));
+	CLV_TRY(api_seal_new(ctx, err));
 	CLV_TRY(first_worker(ctx, &worker, err));
 	CLV_TRY(store_home_get(worker->store, &ctx->info, err));
-	CLV_TRY(policy_compile(ctx->info.owner, NULL, 0, &ctx->policy, err));
+	CLV_TRY(api_policy_new(ctx, worker->store, &ctx->policy, err));
 	api_reserve_fill(ctx->home);
 	ctx->opened = true;
 	return CLV_OK;
@@ -313,11 +322,13 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 	api_tokens_done(ctx);
 	for (struct api_worker *worker; (worker = take_idle(ctx)) != NULL;)
 		worker_free(worker);
+	api_judges_done(ctx);
 	if (ctx->opened) /* what closing has set free */
 		api_reserve_fill(ctx->home);
 	api_views_free(ctx->views);
 	api_counts_free(ctx->counts);
-	policy_unref(ctx->policy);
+	api_seal_free(ctx->seal);
+	api_policy_free(ctx->policy);
 	audit_close(ctx->audit);
 	inflight_close(ctx->inflight);
 	pthread_cond_destroy(&ctx->token_opened);
@@ -330,6 +341,11 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx)
 const char *clv_ctx_project(const struct clv_ctx *ctx)
 {
 	return ctx->info.project;
+}
+
+const char *clv_ctx_principal(const struct clv_ctx *ctx)
+{
+	return ctx->principal;
 }
 
 clv_rc api_page_new(size_t n, size_t item, void **ret_page, struct clv_err *err)
@@ -363,8 +379,10 @@ static clv_rc worker_new(struct clv_ctx *ctx, struct api_worker **ret_worker, st
 	rc = api_path(ctx->home, API_FILE_CATALOGUE, path, err);
 	if (rc == CLV_OK)
 		rc = store_open(path, ctx->deadline_ms, &worker->store, err);
-	if (rc == CLV_OK)
+	if (rc == CLV_OK) {
+		store_seal_set(worker->store, api_sealer(ctx));
 		rc = inflight_seat_new(ctx->inflight, &worker->seat, err);
+	}
 	if (rc != CLV_OK) {
 		worker_free(worker);
 		return rc;

@@ -68,7 +68,7 @@ static clv_rc generate_granted(struct api_worker *worker, const struct clv_grant
 {
 	CLV_AUTO(clv_secret_free) struct clv_secret *dek = NULL;
 
-	CLV_TRY(api_use_by_name(worker, name, use, err));
+	CLV_TRY(api_use_by_name(worker, grant, name, use, err));
 	CLV_TRY(draw(use->hsm, grant, options->len, &dek, err));
 	CLV_TRY(api_seal(use, grant, api_view_of(dek), options->aad, out, err));
 	*ret_dek = CLV_TAKE(dek);
@@ -170,7 +170,7 @@ static clv_rc rewrap_granted(struct clv_ctx *ctx, const struct clv_name *name, s
 
 	CLV_TRY(api_worker_acquire(ctx, &to->worker, err));
 	CLV_TRY(api_worker_acquire(ctx, &from->worker, err));
-	CLV_TRY(api_use_by_name(to->worker, name, &to->use, err));
+	CLV_TRY(api_use_by_name(to->worker, to->grant, name, &to->use, err));
 	CLV_TRY(api_open(from->worker, from->grant, name, wrapped, aad, &from->use, &dek, err));
 	memcpy(report->from, api_use_version(&from->use), CLV_NAME_MAX);
 	memcpy(report->to, api_use_version(&to->use), CLV_NAME_MAX);

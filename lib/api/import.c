@@ -40,12 +40,21 @@ static clv_rc check_arguments(const char *key_name, struct importing *i, struct 
 	return CLV_OK;
 }
 
+/* Versions of such a key may not be wanted any more. */
+static clv_rc check_policy(const struct importing *i, struct clv_err *err)
+{
+	const struct policy_facts facts = { .protection = i->key.pub.protection };
+
+	return gate_check(i->worker, i->grant, &facts, err);
+}
+
 /* Job and key as they are, and whether they go together. */
 static clv_rc find(struct importing *i, struct clv_err *err)
 {
 	enum clv_import_state state;
 
 	CLV_TRY(store_key_get(i->worker->store, &i->key_name, &i->key, err));
+	CLV_TRY(check_policy(i, err));
 	CLV_TRY(store_import_job_get(i->worker->store, &i->job_name, &i->job, err));
 	CLV_TRY(model_algorithm_for(i->key.pub.purpose, i->import->algorithm, &i->algorithm, err));
 	if (i->job.protection != i->key.pub.protection)

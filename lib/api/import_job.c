@@ -128,6 +128,7 @@ clv_rc clv_import_job_create(struct clv_ctx *ctx, const struct clv_caller *who, 
 
 	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_IMPORT_JOB, &parsed, err));
 	CLV_TRY(check_options(options, err));
+	question.protection = options->protection;
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, options, &job, err),
 			    NULL, err));

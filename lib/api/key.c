@@ -57,7 +57,7 @@ static clv_rc add_without_version(struct api_worker *worker, const struct clv_gr
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 
-	CLV_TRY(api_change_begin(worker->ctx, &change, err));
+	CLV_TRY(api_change_begin_sealed(worker, name->location, &change, err));
 	return store_key_add(worker->store, grant, name, key, NULL, NULL, err);
 }
 
@@ -147,6 +147,8 @@ clv_rc clv_key_create(struct clv_ctx *ctx, const struct clv_caller *who, const c
 
 	CLV_TRY(clv_name_parse_kind(name, CLV_NAME_KEY, &parsed, err));
 	CLV_TRY(read_options(options, &new.pub, err));
+	question.protection = new.pub.protection;
+	question.destroy_delay = new.pub.destroy_delay;
 	CLV_TRY(gate_ask(ctx, who, &question, &grant, err));
 	CLV_TRY(gate_answer(ctx, grant, create_granted(ctx, grant, &parsed, &new, &key, err), NULL,
 			    err));
@@ -234,7 +236,7 @@ static clv_rc set_primary_granted(struct clv_ctx *ctx, const struct clv_grant *g
 	struct store_key key;
 
 	CLV_TRY(api_worker_acquire(ctx, &worker, err));
-	CLV_TRY(api_change_begin(ctx, &change, err));
+	CLV_TRY(api_change_begin_sealed(worker, name->location, &change, err));
 	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	if (!model_purpose_has_primary(key.pub.purpose))
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
@@ -330,7 +332,7 @@ static clv_rc update_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 	struct store_key key;
 
 	CLV_TRY(api_worker_acquire(ctx, &worker, err));
-	CLV_TRY(api_change_begin(ctx, &change, err));
+	CLV_TRY(api_change_begin_sealed(worker, name->location, &change, err));
 	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	CLV_TRY(apply_changes(changes, &key.pub, err));
 	CLV_TRY(store_key_update(worker->store, grant, &key, err));

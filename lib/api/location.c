@@ -80,7 +80,7 @@ static clv_rc make_objects(struct making *making, struct api_worker *worker, str
 				 making->token.pub.serial, &ids, sizeof ids, intent, err));
 	CLV_TRY(hsm_location_create(hsm, making->grant, making->name->location, &ids, err));
 	CLV_TRY(hsm_log_public_key(hsm, ids.log, making->token.pub.log_key_pem, err));
-	CLV_TRY(api_change_begin(making->ctx, &change, err));
+	CLV_TRY(api_change_begin_sealed(worker, NULL, &change, err));
 	return store_location_add(worker->store, making->grant, &making->row, &making->token,
 				  intent->row.id, err);
 }
@@ -89,6 +89,7 @@ static clv_rc attach(struct making *making, struct api_worker *worker, struct cl
 {
 	CLV_AUTO(hsm_close) struct hsm *hsm = NULL;
 	struct api_intent intent = { 0 };
+	struct store_location row;
 	struct hsm_options options;
 	struct clv_err ignored;
 	clv_rc rc, undo_rc;
@@ -107,6 +108,8 @@ static clv_rc attach(struct making *making, struct api_worker *worker, struct cl
 		(void) undo_rc;
 		return rc;
 	}
+	CLV_TRY(store_location_get(worker->store, making->name->location, &row, err));
+	CLV_TRY(api_seal_open(worker, &row, &making->token, hsm, err));
 	return api_token_put(making->ctx, making->name->location, CLV_TAKE(hsm), err);
 }
 
@@ -375,6 +378,8 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 			    struct clv_status_location *location, struct clv_err *err)
 {
 	struct store_counts counts;
+	struct store_head head;
+	bool sealed;
 	struct store_token token;
 	struct clv_err why;
 	struct hsm *hsm;
@@ -397,6 +402,9 @@ static clv_rc fill_location(struct api_worker *worker, const struct store_locati
 						  .n_versions_destroyed = counts.versions_destroyed,
 						  .n_token_pending = counts.token_pending,
 						  .token_rc = rc };
+	CLV_TRY(store_unsealed_count(worker->store, row->row, &location->n_seal_pending, err));
+	CLV_TRY(store_head_get(worker->store, row->row, &sealed, &head, err));
+	location->seal_epoch = sealed ? head.epoch : 0;
 	memcpy(location->id, row->id, sizeof location->id);
 	if (n > 0) {
 		memcpy(location->token_label, token.pub.label, sizeof location->token_label);

@@ -53,6 +53,16 @@ static clv_rc commit_turn(struct api_upkeep *up, const struct turn *turn,
 				err);
 }
 
+/* A rotation makes a version: where and of what kind that may be is decided as for any other. */
+static clv_rc check_policy(struct api_upkeep *up, const struct clv_key *key, struct clv_err *err)
+{
+	const struct gate_question question = { .permission = "cloudkms.cryptoKeyVersions.create",
+						.resource = key->name,
+						.protection = key->protection };
+
+	return gate_check_made(up->worker, up->grant, &question, err);
+}
+
 static clv_rc make_and_commit(struct api_upkeep *up, const struct turn *turn,
 			      struct api_intent *intent, uint64_t *ret_number, struct clv_err *err)
 {
@@ -62,6 +72,7 @@ static clv_rc make_and_commit(struct api_upkeep *up, const struct turn *turn,
 	CLV_TRY(store_key_get(up->worker->store, &turn->name, &key, err));
 	if (!still_due(up, turn, &key)) /* before a key is made for nothing; the commit decides */
 		return clv_fail(err, CLV_E_ABORTED, "%s is not due any more", key.pub.name);
+	CLV_TRY(check_policy(up, &key.pub, err));
 	CLV_TRY(api_version_make(up->worker, up->grant, &turn->name, &key.pub, &version, intent,
 				 err));
 	snprintf(version.pub.state_reason, sizeof version.pub.state_reason, "%s", reason_of(turn));

@@ -56,6 +56,31 @@ static struct api_token *add_locked(struct clv_ctx *ctx, const char *location)
 	return token;
 }
 
+/* What a crash left. */
+static clv_rc put_right(struct api_worker *worker, const struct store_token *token, struct hsm *hsm,
+			struct clv_err *err)
+{
+	CLV_TRY(api_intents_recover(worker, token->pub.location, token->pub.serial, hsm, err));
+	return api_flags_recover(worker, token->pub.location, hsm, err);
+}
+
+/* The first location's token vouches for what belongs to no location, such as policies. When it is
+ * away, what is there is believed as it is. */
+static clv_rc check_common(struct api_worker *worker, const char *location, struct clv_err *err)
+{
+	struct store_location first;
+	struct clv_err why;
+	struct hsm *hsm;
+	bool found;
+
+	CLV_TRY(store_location_first(worker->store, &found, &first, err));
+	if (!found || strcmp(first.id, location) == 0 ||
+	    api_token_get(worker, first.id, &hsm, &why) != CLV_E_DATA_LOSS)
+		return CLV_OK;
+	*err = why;
+	return CLV_E_DATA_LOSS;
+}
+
 static clv_rc open_token(struct api_worker *worker, const char *location, struct hsm **ret_hsm,
 			 struct clv_err *err)
 {
@@ -67,6 +92,7 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 	size_t n;
 	clv_rc rc;
 
+	CLV_TRY(check_common(worker, location, err));
 	CLV_TRY(store_location_get(worker->store, location, &row, err));
 	CLV_TRY(store_token_list(worker->store, location, TOKENS_PER_LOCATION, rows, &n, err));
 	if (n == 0)
@@ -82,8 +108,12 @@ static clv_rc open_token(struct api_worker *worker, const char *location, struct
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"location %s is served by the token with serial %s, but %s answers",
 				location, rows[0].pub.serial, found.serial);
-	CLV_TRY(api_intents_recover(worker, location, rows[0].pub.serial, hsm, err));
-	CLV_TRY(api_flags_recover(worker, location, hsm, err));
+	CLV_TRY(api_seal_open(worker, &row, &rows[0], hsm, err));
+	rc = put_right(worker, &rows[0], hsm, err);
+	if (rc != CLV_OK) {
+		api_seal_close(worker->ctx, &row, &rows[0]);
+		return rc;
+	}
 	*ret_hsm = CLV_TAKE(hsm);
 	return CLV_OK;
 }

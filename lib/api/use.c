@@ -67,9 +67,7 @@ struct api_views *api_views_free(struct api_views *views)
 	return NULL;
 }
 
-/* Eight bytes at a time. Spreads, and protects against nothing: a clash only costs a second look.
- */
-static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
+uint64_t api_mix(uint64_t hash, const void *bytes, size_t len)
 {
 	const uint8_t *at = bytes;
 
@@ -94,6 +92,7 @@ static const struct api_operation decrypt_operation = { "decrypt",
 
 /* What a version is looked up by: a name, or a uid; and what for. */
 struct wanted {
+	const struct clv_grant *grant;
 	const struct api_operation *operation;
 	const struct clv_name *name; /* of the key or version asked for */
 	const uint8_t *uid;          /* NULL: by name */
@@ -102,10 +101,10 @@ struct wanted {
 
 static size_t slot_of_name(const struct clv_name *name)
 {
-	uint64_t hash = mix(name->version, name->key, strlen(name->key));
+	uint64_t hash = api_mix(name->version, name->key, strlen(name->key));
 
-	hash = mix(hash, name->key_ring, strlen(name->key_ring));
-	return mix(hash, name->location, strlen(name->location)) % N_SLOTS;
+	hash = api_mix(hash, name->key_ring, strlen(name->key_ring));
+	return api_mix(hash, name->location, strlen(name->location)) % N_SLOTS;
 }
 
 static bool same_key(const struct clv_name *a, const struct clv_name *b)
@@ -309,6 +308,16 @@ static clv_rc go_inside(struct api_use *use, const struct wanted *wanted, struct
 	return check_state(worker, use->view, err);
 }
 
+/* The policy may have a say in what kind of key is used, and may have changed by now. */
+static clv_rc check_policy(const struct api_use *use, const struct wanted *wanted,
+			   struct clv_err *err)
+{
+	const struct policy_facts facts = { .protection = use->view->version.pub.protection,
+					    .state = use->view->version.pub.state };
+
+	return gate_check(use->worker, wanted->grant, &facts, err);
+}
+
 static void fill_refs(struct api_use *use)
 {
 	const struct api_view *view = use->view;
@@ -345,6 +354,7 @@ static clv_rc begin(struct api_use *use, const struct wanted *wanted, struct clv
 	if (!wanted->operation->without_token)
 		CLV_TRY(get_token(worker, use->view, &use->hsm, err));
 	CLV_TRY(go_inside(use, wanted, err));
+	CLV_TRY(check_policy(use, wanted, err));
 	fill_refs(use);
 	return CLV_OK;
 }
@@ -362,19 +372,22 @@ static clv_rc begin_or_end(struct api_use *use, const struct wanted *wanted, str
 	return rc;
 }
 
-clv_rc api_use_for(struct api_worker *worker, const struct api_operation *operation,
-		   const struct clv_name *name, struct api_use *use, struct clv_err *err)
+clv_rc api_use_for(struct api_worker *worker, const struct clv_grant *grant,
+		   const struct api_operation *operation, const struct clv_name *name,
+		   struct api_use *use, struct clv_err *err)
 {
-	struct wanted wanted = { .operation = operation, .name = name, .slot = slot_of_name(name) };
+	struct wanted wanted = {
+		.grant = grant, .operation = operation, .name = name, .slot = slot_of_name(name)
+	};
 
 	*use = (struct api_use){ .worker = worker };
 	return begin_or_end(use, &wanted, err);
 }
 
-clv_rc api_use_by_name(struct api_worker *worker, const struct clv_name *name, struct api_use *use,
-		       struct clv_err *err)
+clv_rc api_use_by_name(struct api_worker *worker, const struct clv_grant *grant,
+		       const struct clv_name *name, struct api_use *use, struct clv_err *err)
 {
-	return api_use_for(worker, &encrypt_operation, name, use, err);
+	return api_use_for(worker, grant, &encrypt_operation, name, use, err);
 }
 
 clv_rc api_use_none(struct api_worker *worker, const struct clv_name *key_name, struct clv_err *err)
@@ -387,12 +400,15 @@ clv_rc api_use_none(struct api_worker *worker, const struct clv_name *key_name, 
 	return check_key(worker, &wanted, NULL, err);
 }
 
-clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_name *name,
-		      const uint8_t uid[CLV_UID_LEN], struct api_use *use, struct clv_err *err)
+clv_rc api_use_by_uid(struct api_worker *worker, const struct clv_grant *grant,
+		      const struct clv_name *name, const uint8_t uid[CLV_UID_LEN],
+		      struct api_use *use, struct clv_err *err)
 {
-	struct wanted wanted = { .operation = &decrypt_operation, .name = name, .uid = uid };
+	struct wanted wanted = {
+		.grant = grant, .operation = &decrypt_operation, .name = name, .uid = uid
+	};
 
-	wanted.slot = mix(0, uid, CLV_UID_LEN) % N_SLOTS;
+	wanted.slot = api_mix(0, uid, CLV_UID_LEN) % N_SLOTS;
 
 	*use = (struct api_use){ .worker = worker };
 	return begin_or_end(use, &wanted, err);

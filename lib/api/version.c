@@ -138,15 +138,36 @@ struct switching {
 	enum model_verb verb;
 };
 
+/* May a version in this state be destroyed, and after how long? The key says, or the policy if that
+ * asks for more. */
+static clv_rc check_destroy(const struct switching *sw, struct api_worker *worker,
+			    const struct clv_version *version, int64_t *ret_delay,
+			    struct clv_err *err)
+{
+	const struct policy_facts facts = { .protection = version->protection,
+					    .state = version->state };
+	struct store_key key;
+	int64_t least;
+
+	CLV_TRY(gate_check(worker, sw->grant, &facts, err));
+	CLV_TRY(store_key_get(worker->store, sw->name, &key, err));
+	least = gate_destroy_delay_min(sw->grant, sw->name->project);
+	*ret_delay = key.pub.destroy_delay > least ? key.pub.destroy_delay : least;
+	return CLV_OK;
+}
+
 /* Commits the new state; *ret_changed says whether there was something to commit. */
 static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 		     struct store_version *ret_row, bool *ret_changed, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 	struct model_transition transition;
-	struct store_key key;
+	int64_t delay = 0;
 
-	CLV_TRY(api_change_begin(sw->ctx, &change, err));
+	if (sw->verb == MODEL_VERB_DISABLE || sw->verb == MODEL_VERB_DESTROY)
+		CLV_TRY(api_change_begin(sw->ctx, &change, err));
+	else
+		CLV_TRY(api_change_begin_sealed(worker, sw->name->location, &change, err));
 	CLV_TRY(store_version_get(worker->store, sw->name, ret_row, err));
 	transition = model_state_transition(ret_row->pub.state, sw->verb);
 	if (transition.effect == MODEL_REFUSED)
@@ -155,13 +176,13 @@ static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 	*ret_changed = transition.effect == MODEL_CHANGES;
 	if (!*ret_changed)
 		return CLV_OK;
+	if (transition.next == CLV_STATE_DESTROY_SCHEDULED)
+		CLV_TRY(check_destroy(sw, worker, &ret_row->pub, &delay, err));
 	ret_row->pub.state = transition.next;
 	ret_row->pub.state_time = clv_time_now();
 	ret_row->pub.destroy_time = 0;
-	if (transition.next == CLV_STATE_DESTROY_SCHEDULED) {
-		CLV_TRY(store_key_get(worker->store, sw->name, &key, err));
-		ret_row->pub.destroy_time = ret_row->pub.state_time + key.pub.destroy_delay;
-	}
+	if (transition.next == CLV_STATE_DESTROY_SCHEDULED)
+		ret_row->pub.destroy_time = ret_row->pub.state_time + delay;
 	snprintf(ret_row->pub.state_principal, sizeof ret_row->pub.state_principal, "%s",
 		 gate_principal(sw->grant));
 	snprintf(ret_row->pub.state_reason, sizeof ret_row->pub.state_reason, "%s",
@@ -242,6 +263,7 @@ static clv_rc disable_granted(const struct switching *sw, struct clv_switch_repo
 	report->waited_ns = wait.waited_ns;
 	report->holders = wait.holders;
 	after_disable(sw, worker, &row, report);
+	api_seal_follow(worker, sw->name->location);
 	return CLV_OK;
 }
 
@@ -384,10 +406,13 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 			   uint64_t *ret_number, struct clv_err *err)
 {
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
+	struct policy_facts facts = { 0 };
 	struct store_version version;
 	struct store_key key;
 
 	CLV_TRY(store_key_get(worker->store, key_name, &key, err));
+	facts.protection = key.pub.protection;
+	CLV_TRY(gate_check(worker, grant, &facts, err));
 	if (key.pub.import_only)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"%s is import-only: its versions are imported, not generated",

@@ -5,16 +5,19 @@
 
 #include <claviger/asymmetric.h>
 #include <claviger/buf.h>
+#include <claviger/catalogue.h>
 #include <claviger/crc32c.h>
 #include <claviger/crypt.h>
 #include <claviger/ctx.h>
 #include <claviger/dek.h>
 #include <claviger/err.h>
 #include <claviger/hash.h>
+#include <claviger/iam.h>
 #include <claviger/import.h>
 #include <claviger/key.h>
 #include <claviger/mac.h>
 #include <claviger/name.h>
+#include <claviger/policy.h>
 #include <claviger/raw.h>
 #include <claviger/secret.h>
 #include <claviger/status.h>

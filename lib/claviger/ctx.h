@@ -15,7 +15,8 @@
 /* An open home. Shared by all threads of the process; do not use it in a child after fork(). */
 struct clv_ctx;
 
-/* Who asks. Borrowed for the length of the call. */
+/* Who asks. Borrowed for the length of the call. Another than this process's own principal, and a
+ * place, are taken from the owner of the home only, and written down with who acted. */
 struct clv_caller {
 	const char *principal; /* "user:ada", "serviceAccount:..."; authenticated by whoever fills
 				  it in */
@@ -67,5 +68,8 @@ struct clv_ctx *clv_ctx_free(struct clv_ctx *ctx);
 
 /* The project of the home, borrowed until clv_ctx_free(). */
 const char *clv_ctx_project(const struct clv_ctx *ctx);
+
+/* Who this process is, "user:NAME": what a caller that is NULL stands for. Borrowed likewise. */
+const char *clv_ctx_principal(const struct clv_ctx *ctx);
 
 #endif

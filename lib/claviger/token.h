@@ -131,6 +131,8 @@ struct clv_status_location {
 	char token_text[160]; /* why not, otherwise */
 	uint64_t n_key_rings, n_keys, n_versions_enabled, n_versions_disabled;
 	uint64_t n_versions_scheduled, n_versions_destroyed;
+	uint64_t seal_epoch;      /* of the catalogue's head; 0: not sealed yet */
+	uint64_t n_seal_pending;  /* rows that were lowered while no token was there to seal them */
 	uint64_t n_token_pending; /* versions whose flags in the token do not follow their state yet
 				   */
 };

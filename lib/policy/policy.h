@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <claviger/buf.h>
 #include <claviger/key.h>
 #include <claviger/name.h>
 
@@ -77,8 +78,8 @@ enum policy_refusal {
 	POLICY_CONSTRAINT_VIOLATED, /* a constraint on what is made: FAILED_PRECONDITION */
 };
 
-#define POLICY_RULE_MAX 192 /* bytes, with the final NUL */
-#define POLICY_WHY_MAX 320
+#define POLICY_RULE_MAX 528 /* bytes, with the final NUL */
+#define POLICY_WHY_MAX 480  /* bytes, with the final NUL: fits an error text */
 
 struct policy_verdict {
 	enum policy_refusal refusal;
@@ -115,5 +116,28 @@ int64_t policy_destroy_delay_min(const struct policy *policy, const char *projec
 /* Does `principal` hold `permission` on the resource, whatever constraints say? For
  * testIamPermissions. */
 bool policy_holds(const struct policy *policy, const struct policy_ask *ask);
+
+/* Is there such a permission? Those that there are, roles/owner has. */
+bool policy_permission_known(const struct policy *policy, const char *permission);
+
+/*
+ * Roles, for people, as JSON text: {"name":...,"title":...,"description":...,"stage":...,
+ * "includedPermissions":[...]}. Of a list: an array by name of the predefined ones (`project` NULL)
+ * or of a project's own. The caller ends *ret_json with clv_buf_done().
+ * Errors: CLV_E_NOT_FOUND no such role; CLV_E_RESOURCE_EXHAUSTED.
+ */
+CLV_MUST_USE clv_rc policy_role_text(const struct policy *policy, const char *name,
+				     struct clv_buf *ret_json, struct clv_err *err);
+CLV_MUST_USE clv_rc policy_role_list(const struct policy *policy, const char *project,
+				     struct clv_buf *ret_json, struct clv_err *err);
+
+/*
+ * Policies that are allowed and risky: {"id":...,"severity":"HIGH"|"MEDIUM"|"LOW","where":...,
+ * "text":...} in a JSON array, the gravest first. `keys` are the full names of the keys that there
+ * are, borrowed; without them what is only seen with them is left out. The caller ends *ret_json
+ * with clv_buf_done(). Errors: CLV_E_RESOURCE_EXHAUSTED.
+ */
+CLV_MUST_USE clv_rc policy_lint(const struct policy *policy, const char *const *keys, size_t n,
+				struct clv_buf *ret_json, struct clv_err *err);
 
 #endif

@@ -21,14 +21,17 @@ clv_rc store_change_begin(struct store_change *change, struct store *store,
 {
 	clv_grant_assert(grant);
 	CLV_TRY(run_plain(store, STORE_SQL_BEGIN, err));
+	store_seal_begin(store);
 	change->store = store;
 	return CLV_OK;
 }
 
 clv_rc store_change_commit(struct store_change *change, struct clv_err *err)
 {
+	CLV_TRY(store_seal_commit(change->store, err));
 	CLV_TRY(run_plain(change->store, STORE_SQL_COMMIT,
 			  err)); /* or store_change_end() undoes it */
+	store_seal_committed(change->store);
 	change->store = NULL;
 	return CLV_OK;
 }
@@ -37,6 +40,8 @@ void store_change_end(struct store_change *change)
 {
 	struct clv_err ignored; /* what failed first has been told; this only cleans up */
 
+	if (change->store != NULL)
+		store_seal_forget(change->store);
 	/* SQLite itself rolls back when the disk is full or the file damaged. */
 	if (change->store == NULL || sqlite3_get_autocommit(change->store->db))
 		return;
@@ -148,14 +153,43 @@ clv_rc store_find(struct store *store, const struct clv_name *name, enum clv_nam
 	return CLV_OK;
 }
 
+/* It is not there; was it never? */
+static clv_rc check_absent(struct store *store, const struct clv_name *name,
+			   enum clv_name_kind kind, const struct store_place *place,
+			   struct clv_err *err)
+{
+	static const struct {
+		enum store_kind kind;
+		enum clv_name_kind parent;
+	} rows[] = {
+		[CLV_NAME_KEY_RING] = { STORE_KIND_RING, CLV_NAME_LOCATION },
+		[CLV_NAME_KEY] = { STORE_KIND_KEY, CLV_NAME_KEY_RING },
+		[CLV_NAME_VERSION] = { STORE_KIND_VERSION, CLV_NAME_KEY },
+		[CLV_NAME_IMPORT_JOB] = { STORE_KIND_JOB, CLV_NAME_KEY_RING },
+	};
+	const char *id = kind == CLV_NAME_KEY_RING     ? name->key_ring
+			 : kind == CLV_NAME_KEY        ? name->key
+			 : kind == CLV_NAME_IMPORT_JOB ? name->import_job
+						       : NULL;
+	unsigned bucket;
+
+	if ((size_t) kind >= CLV_ARRAY_LEN(rows) || rows[kind].kind == 0)
+		return CLV_OK;
+	CLV_TRY(store_bucket_of(rows[kind].kind, place->rows[rows[kind].parent],
+				(int64_t) name->version, id, &bucket, err));
+	return store_seal_check_bucket(store, place->rows[CLV_NAME_LOCATION], bucket, err);
+}
+
 clv_rc store_require(struct store *store, const struct clv_name *name, enum clv_name_kind kind,
 		     struct store_place *ret_place, struct clv_err *err)
 {
 	struct store_place place;
 
 	CLV_TRY(store_find(store, name, kind, &place, err));
-	if (place.depth < kind)
+	if (place.depth < kind) {
+		CLV_TRY(check_absent(store, name, place.depth + 1, &place, err));
 		return store_not_found(name, place.depth + 1, err);
+	}
 	*ret_place = place;
 	return CLV_OK;
 }
@@ -183,6 +217,7 @@ clv_rc store_absent(struct store *store, const struct clv_name *name, enum clv_n
 	struct store_place place;
 
 	CLV_TRY(store_require(store, name, above, &place, err));
+	CLV_TRY(check_absent(store, name, kind, &place, err));
 	return store_not_found(name, kind, err);
 }
 

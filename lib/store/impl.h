@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/store/seal.h"
 #include "lib/store/store.h"
 
 #define STORE_APPLICATION_ID 0x434c5647 /* "CLVG": what file(1) and we know a catalogue by */
@@ -50,6 +51,7 @@ enum store_sql {
 	STORE_SQL_KEY_UPDATE,
 	STORE_SQL_KEY_ROTATE,
 	STORE_SQL_KEY_LIST_DUE,
+	STORE_SQL_KEY_LIST_ALL,
 	STORE_SQL_VERSION_GET,
 	STORE_SQL_VERSION_BY_UID,
 	STORE_SQL_VERSION_LIST,
@@ -74,7 +76,49 @@ enum store_sql {
 	STORE_SQL_INTENT_LIST_ALL,
 	STORE_SQL_INTENT_INSERT,
 	STORE_SQL_INTENT_DELETE,
+	STORE_SQL_DOCUMENT_GET,
+	STORE_SQL_DOCUMENT_LIST,
+	STORE_SQL_DOCUMENT_ROW_VERSION,
+	STORE_SQL_DOCUMENT_PUT,
+	STORE_SQL_DOCUMENT_DELETE,
+	STORE_SQL_EPOCH_GET,
+	STORE_SQL_EPOCH_NEXT,
 	STORE_SQL_COUNTS,
+	STORE_SQL_LOOK_BEGIN,
+	STORE_SQL_SEAL_HOME, /* in the order of enum store_kind */
+	STORE_SQL_SEAL_LOCATION,
+	STORE_SQL_SEAL_TOKEN,
+	STORE_SQL_SEAL_RING,
+	STORE_SQL_SEAL_KEY,
+	STORE_SQL_SEAL_VERSION,
+	STORE_SQL_SEAL_JOB,
+	STORE_SQL_SEAL_DOCUMENT,
+	STORE_SQL_ROWS_HOME, /* in the order of enum store_kind */
+	STORE_SQL_ROWS_LOCATION,
+	STORE_SQL_ROWS_TOKEN,
+	STORE_SQL_ROWS_RING,
+	STORE_SQL_ROWS_KEY,
+	STORE_SQL_ROWS_VERSION,
+	STORE_SQL_ROWS_JOB,
+	STORE_SQL_ROWS_DOCUMENT,
+	STORE_SQL_COMMON_TREE,
+	STORE_SQL_LEAF_GET,
+	STORE_SQL_LEAF_PUT,
+	STORE_SQL_LEAF_DELETE,
+	STORE_SQL_LEAF_LIST,
+	STORE_SQL_LEAF_LIST_ALL,
+	STORE_SQL_LEAF_CLEAR,
+	STORE_SQL_NODE_GET,
+	STORE_SQL_NODE_PUT,
+	STORE_SQL_NODE_CLEAR,
+	STORE_SQL_HEAD_GET,
+	STORE_SQL_HEAD_PUT,
+	STORE_SQL_UNSEALED_GET,
+	STORE_SQL_UNSEALED_PUT,
+	STORE_SQL_UNSEALED_LIST,
+	STORE_SQL_UNSEALED_CLEAR,
+	STORE_SQL_UNSEALED_COUNT,
+	STORE_SQL_DISABLE_ALL,
 	STORE_SQL_COUNT
 };
 
@@ -85,6 +129,7 @@ struct store {
 	sqlite3 *db;
 	char *path;             /* owned; for error texts */
 	struct store_home home; /* never changes once made */
+	struct store_seal seal;
 	sqlite3_stmt *statements[STORE_SQL_COUNT];
 };
 
@@ -168,6 +213,8 @@ int store_read_enum(struct store_run *run, int max);            /* 1 to max */
 enum clv_algorithm store_read_algorithm(struct store_run *run); /* one that lib/model knows */
 bool store_read_null(struct store_run *run); /* true: it was NULL and is passed over */
 void store_read_text(struct store_run *run, char *buf, size_t size);
+/* Less than `size` bytes, to be freed; NULL: no memory, or the row is damaged. */
+char *store_read_text_new(struct store_run *run, size_t size, size_t *ret_len);
 void store_read_blob(struct store_run *run, uint8_t *buf, size_t len); /* exactly len bytes */
 size_t store_read_blob_upto(struct store_run *run, uint8_t *buf, size_t size); /* 0 for NULL */
 

@@ -33,6 +33,7 @@ static clv_rc read_job(struct store_run *run, struct store_import_job *ret_job, 
 	if ((job.state == CLV_IMPORT_ACTIVE) != (job.blob_len > 0) || job.public_key_len == 0)
 		run->damaged = true;
 	CLV_TRY(store_row_check(run, err));
+	CLV_TRY(store_seal_check(run->store, STORE_KIND_JOB, job.row, err));
 	*ret_job = job;
 	return CLV_OK;
 }
@@ -76,8 +77,10 @@ static clv_rc get_job(struct store *store, const struct clv_name *name, bool *re
 clv_rc store_import_job_get(struct store *store, const struct clv_name *name,
 			    struct store_import_job *ret_job, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(get_job(store, name, &found, ret_job, err));
 	return found ? CLV_OK : store_absent(store, name, CLV_NAME_IMPORT_JOB, err);
 }
@@ -99,9 +102,11 @@ clv_rc store_import_job_list(struct store *store, const struct clv_name *ring, c
 			     size_t limit, struct store_import_job *rows, size_t *ret_n,
 			     struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	struct store_place place;
 	size_t n;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(list_jobs(store, ring, after, limit, rows, &n, err));
 	if (n == 0)
 		CLV_TRY(store_require(store, ring, CLV_NAME_KEY_RING, &place, err));
@@ -152,9 +157,11 @@ clv_rc store_import_job_list_due(struct store *store, int64_t now, int64_t after
 				 int64_t after_row, size_t limit, struct store_import_job *rows,
 				 size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_IMPORT_JOB_LIST_DUE);
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_int(&run, ":now", now);
 	store_bind_int(&run, ":after_time", after_time);
 	store_bind_int(&run, ":after_row", after_row);
@@ -184,6 +191,7 @@ clv_rc store_import_job_erase(struct store *store, const struct clv_grant *grant
 	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_seal_keep(store, STORE_KIND_JOB, job->row, err));
 	CLV_TRY(erase_job(store, job, err));
 	CLV_TRY(store_change_commit(&change, err));
 	store_truncate_log(store);

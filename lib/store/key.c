@@ -21,18 +21,42 @@ void store_bind_key_name(struct store_run *run, const struct clv_name *name)
 }
 
 /* A primary that is named but not there is damage: the foreign key forbids it. */
-static void read_primary(struct store_run *run, struct clv_key *key)
+static void read_primary(struct store_run *run, struct clv_key *key, int64_t *ret_row)
 {
 	if (store_read_null(run))
 		return;
 	key->primary = store_read_count(run);
+	if (store_read_null(run)) /* check_primary() says so */
+		return;
 	store_read_version(run, &key->primary_version);
+	*ret_row = store_read_int(run);
+}
+
+/* `row` is that of the primary version; 0: it is not there. */
+static clv_rc check_primary(struct store *store, const struct store_key *key, int64_t row,
+			    struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_sealed_clear) struct store_sealed sealed = { 0 };
+	unsigned bucket;
+	bool found;
+
+	if (key->pub.primary == 0)
+		return CLV_OK;
+	if (row != 0)
+		return store_seal_check(store, STORE_KIND_VERSION, row, err);
+	CLV_TRY(store_sealed_read(store, STORE_KIND_KEY, key->row, &found, &sealed, err));
+	CLV_TRY(store_bucket_of(STORE_KIND_VERSION, key->row, (int64_t) key->pub.primary, NULL,
+				&bucket, err));
+	CLV_TRY(store_seal_check_bucket(store, sealed.tree, bucket, err));
+	return store_fail(store->path, NULL, SQLITE_CORRUPT, "reading a key's primary version",
+			  err);
 }
 
 static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct clv_err *err)
 {
 	struct clv_name name = { .kind = CLV_NAME_KEY };
 	struct store_key key = { 0 };
+	int64_t primary_row = 0;
 
 	key.row = store_read_int(run);
 	key.row_version = store_read_int(run);
@@ -48,8 +72,10 @@ static clv_rc read_key(struct store_run *run, struct store_key *ret_key, struct 
 	key.pub.next_rotation_time = store_read_int_or(run, 0);
 	key.pub.import_only = store_read_int(run) != 0;
 	store_read_text(run, key.pub.labels, sizeof key.pub.labels);
-	read_primary(run, &key.pub);
+	read_primary(run, &key.pub, &primary_row);
 	CLV_TRY(store_row_check(run, err));
+	CLV_TRY(store_seal_check(run->store, STORE_KIND_KEY, key.row, err));
+	CLV_TRY(check_primary(run->store, &key, primary_row, err));
 	clv_name_format(&name, CLV_NAME_KEY, key.pub.name);
 	name.kind = CLV_NAME_VERSION;
 	name.version = key.pub.primary;
@@ -73,8 +99,10 @@ static clv_rc get_key(struct store *store, const struct clv_name *name, bool *re
 clv_rc store_key_get(struct store *store, const struct clv_name *name, struct store_key *ret_key,
 		     struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(get_key(store, name, &found, ret_key, err));
 	return found ? CLV_OK : store_absent(store, name, CLV_NAME_KEY, err);
 }
@@ -113,9 +141,11 @@ static clv_rc list_keys(struct store *store, const struct clv_name *ring, const 
 clv_rc store_key_list(struct store *store, const struct clv_name *ring, const char *after,
 		      size_t limit, struct store_key *rows, size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	struct store_place place;
 	size_t n;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(list_keys(store, ring, after, limit, rows, &n, err));
 	if (n == 0)
 		CLV_TRY(store_require(store, ring, CLV_NAME_KEY_RING, &place, err));
@@ -190,6 +220,7 @@ clv_rc store_key_set_primary(struct store *store, const struct clv_grant *grant,
 	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_seal_keep(store, STORE_KIND_KEY, key->row, err));
 	CLV_TRY(update_primary(store, key, number, err));
 	return store_change_commit(&change, err);
 }
@@ -226,6 +257,7 @@ clv_rc store_key_update(struct store *store, const struct clv_grant *grant,
 	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_seal_keep(store, STORE_KIND_KEY, key->row, err));
 	CLV_TRY(update_key(store, key, err));
 	return store_change_commit(&change, err);
 }
@@ -259,6 +291,7 @@ clv_rc store_key_rotate(struct store *store, const struct clv_grant *grant,
 	CLV_TRY(store_change_begin(&change, store, grant, err));
 	CLV_TRY(store_require(store, &name, CLV_NAME_KEY, &place, err));
 	CLV_TRY(store_version_next(store, key->row, &number, err));
+	CLV_TRY(store_seal_keep(store, STORE_KIND_KEY, key->row, err));
 	CLV_TRY(rotate_key(store, key, number, err));
 	CLV_TRY(store_version_insert(store, &place, number, version, err));
 	CLV_TRY(store_intent_take(store, intent, err));
@@ -270,12 +303,25 @@ clv_rc store_key_rotate(struct store *store, const struct clv_grant *grant,
 clv_rc store_key_list_due(struct store *store, int64_t now, int64_t after_time, int64_t after_row,
 			  size_t limit, struct store_key *rows, size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_KEY_LIST_DUE);
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_int(&run, ":now", now);
 	store_bind_int(&run, ":after_time", after_time);
 	store_bind_int(&run, ":after_row", after_row);
+	store_bind_limit(&run, limit);
+	return read_keys(&run, rows, ret_n, err);
+}
+
+clv_rc store_key_list_all(struct store *store, int64_t after_row, size_t limit,
+			  struct store_key *rows, size_t *ret_n, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_KEY_LIST_ALL);
+
+	store_bind_int(&run, ":after", after_row);
 	store_bind_limit(&run, limit);
 	return read_keys(&run, rows, ret_n, err);
 }

@@ -15,6 +15,7 @@ static clv_rc read_location(struct store_run *run, struct store_location *ret_lo
 	location.create_time = store_read_int(run);
 	location.n_tokens = (unsigned) store_read_count(run);
 	CLV_TRY(store_row_check(run, err));
+	CLV_TRY(store_seal_check(run->store, STORE_KIND_LOCATION, location.row, err));
 	*ret_location = location;
 	return CLV_OK;
 }
@@ -22,11 +23,13 @@ static clv_rc read_location(struct store_run *run, struct store_location *ret_lo
 clv_rc store_location_get(struct store *store, const char *id, struct store_location *ret_location,
 			  struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_LOCATION_GET);
 	const struct clv_name name = store_location_name(store, id);
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_text(&run, ":id", id);
 	CLV_TRY(store_step(&run, &found, err));
 	if (!found)
@@ -34,14 +37,32 @@ clv_rc store_location_get(struct store *store, const char *id, struct store_loca
 	return read_location(&run, ret_location, err);
 }
 
+clv_rc store_location_first(struct store *store, bool *ret_found,
+			    struct store_location *ret_location, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_COMMON_TREE);
+	bool found;
+
+	CLV_TRY(store_look_begin(&look, store, err));
+	CLV_TRY(store_step(&run, &found, err));
+	if (found)
+		CLV_TRY(read_location(&run, ret_location, err));
+	*ret_found = found;
+	return CLV_OK;
+}
+
 clv_rc store_location_list(struct store *store, const char *after, size_t limit,
 			   struct store_location *rows, size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_LOCATION_LIST);
 	size_t n = 0;
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_text(&run, ":after", after != NULL ? after : "");
 	store_bind_limit(&run, limit);
 	for (;;) {
@@ -134,6 +155,7 @@ static clv_rc read_token(struct store_run *run, struct store_token *ret_token, s
 	store_read_blob(run, token.anchor_id[0], sizeof token.anchor_id[0]);
 	store_read_blob(run, token.anchor_id[1], sizeof token.anchor_id[1]);
 	CLV_TRY(store_row_check(run, err));
+	CLV_TRY(store_seal_check(run->store, STORE_KIND_TOKEN, token.row, err));
 	*ret_token = token;
 	return CLV_OK;
 }
@@ -163,10 +185,12 @@ static clv_rc list_tokens(struct store *store, const char *location, size_t limi
 clv_rc store_token_list(struct store *store, const char *location, size_t limit,
 			struct store_token *rows, size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	struct store_place place;
 	struct clv_name name;
 	size_t n;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(list_tokens(store, location, limit, rows, &n, err));
 	if (n == 0 && location != NULL) {
 		name = store_location_name(store, location);

@@ -24,6 +24,7 @@ struct store *store_close(struct store *store)
 	if (store == NULL)
 		return NULL;
 	store_finalize_all(store);
+	store_seal_done(store);
 	code = sqlite3_close(store->db);
 	assert(code == SQLITE_OK); /* otherwise this room left a statement behind */
 	(void) code;
@@ -271,6 +272,7 @@ clv_rc store_open_steps(const char *path, unsigned wait_ms, const struct store_s
 	if (schema < (int) n_steps)
 		CLV_TRY(store_upgrade(store, steps, n_steps, err));
 	CLV_TRY(store_prepare_all(store, err));
+	store_seal_init(store);
 	CLV_TRY(read_home(store, &store->home, err));
 	*ret_store = CLV_TAKE(store);
 	return CLV_OK;

@@ -18,6 +18,7 @@ static clv_rc read_ring(struct store_run *run, struct store_ring *ret_ring, stru
 	store_read_blob(run, ring.root_id, sizeof ring.root_id);
 	ring.kek_blob_len = store_read_blob_upto(run, ring.kek_blob, sizeof ring.kek_blob);
 	CLV_TRY(store_row_check(run, err));
+	CLV_TRY(store_seal_check(run->store, STORE_KIND_RING, ring.row, err));
 	*ret_ring = ring;
 	return CLV_OK;
 }
@@ -38,8 +39,10 @@ static clv_rc get_ring(struct store *store, const struct clv_name *name, bool *r
 clv_rc store_ring_get(struct store *store, const struct clv_name *name, struct store_ring *ret_ring,
 		      struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(get_ring(store, name, &found, ret_ring, err));
 	return found ? CLV_OK : store_absent(store, name, CLV_NAME_KEY_RING, err);
 }
@@ -69,9 +72,11 @@ static clv_rc list_rings(struct store *store, const struct clv_name *location, c
 clv_rc store_ring_list(struct store *store, const struct clv_name *location, const char *after,
 		       size_t limit, struct store_ring *rows, size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	struct store_place place;
 	size_t n;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(list_rings(store, location, after, limit, rows, &n, err));
 	if (n == 0)
 		CLV_TRY(store_require(store, location, CLV_NAME_LOCATION, &place, err));

@@ -2,6 +2,7 @@
 /* All the SQL there is outside schema/, in one table, and how a statement is run. */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/model/algorithm.h"
@@ -25,7 +26,8 @@
 #define KEY_COLUMNS                                                                                \
 	"k.row, k.row_version, k.key_ring, r.project, l.id, r.id, k.id, k.purpose, k.algorithm,"   \
 	" k.protection, k.residency, k.create_time, k.destroy_delay, k.rotation_period,"           \
-	" k.next_rotation_time, k.import_only, k.labels, k.primary_number, " VERSION_PUBLIC
+	" k.next_rotation_time, k.import_only, k.labels, k.primary_number, " VERSION_PUBLIC        \
+	", v.row"
 #define KEY_FROM RING_FROM " CROSS JOIN crypto_keys k ON k.key_ring = r.row"
 #define KEY_PRIMARY " LEFT JOIN versions v ON v.crypto_key = k.row AND v.number = k.primary_number"
 
@@ -56,7 +58,114 @@
 	" t.attach_time, t.root_id, t.seal_id, t.log_id, t.anchor_0_id, t.anchor_1_id"
 #define TOKEN_FROM " FROM locations l CROSS JOIN tokens t ON t.location = l.row"
 
+#define DOCUMENT_COLUMNS                                                                           \
+	"d.row, d.row_version, d.kind, d.name, d.text, d.update_time, d.update_principal"
+
 #define IN_RING " WHERE l.id = :location AND r.project = :project AND r.id = :ring"
+
+/*
+ * A row as it is sealed: its tree, what people call it, then the columns that the seal covers, the
+ * first two of which choose the bucket. Not covered: versions.token_enabled, which follows the
+ * token. A test looks for columns that are in a table and not here.
+ */
+#define COMMON_TREE "(SELECT c.row FROM locations c WHERE c.row > 0 ORDER BY c.row LIMIT 1)"
+#define RING_NAME "'projects/' || r.project || '/locations/' || l.id || '/keyRings/' || r.id"
+#define SEAL_ROW(tree, name, columns, from)                                                        \
+	"SELECT " tree ", " name ", " columns " FROM " from ".row = :row"
+#define ROWS(table) "SELECT row FROM " table " WHERE row > :after ORDER BY row LIMIT :limit"
+
+#define SEAL_STATEMENTS                                                                            \
+	[STORE_SQL_SEAL_HOME] =                                                                    \
+		SEAL_ROW(COMMON_TREE, "'home ' || h.project",                                      \
+			 "h.row, h.uuid, h.project, h.owner, h.create_time", "home h WHERE h"),    \
+	[STORE_SQL_SEAL_LOCATION] =                                                                \
+		SEAL_ROW(COMMON_TREE, "'location ' || l.id",                                       \
+			 "0, l.id, l.row_version, l.create_time", "locations l WHERE l"),          \
+	[STORE_SQL_SEAL_TOKEN] =                                                                   \
+		SEAL_ROW(COMMON_TREE, "'token ' || t.label",                                       \
+			 "t.row, t.location, t.row_version, t.uri, t.serial, t.label,"             \
+			 " t.manufacturer, t.model, t.log_key_pem, t.attach_time, t.root_id,"      \
+			 " t.seal_id, t.log_id, t.anchor_0_id, t.anchor_1_id",                     \
+			 "tokens t WHERE t"),                                                      \
+	[STORE_SQL_SEAL_RING] = SEAL_ROW("r.location", RING_NAME,                                  \
+					 "r.location, r.id, r.project, r.row_version,"             \
+					 " r.create_time, r.kek_id, r.root_id, r.kek_blob",        \
+					 "key_rings r CROSS JOIN locations l ON l.row ="           \
+					 " r.location WHERE r"),                                   \
+	[STORE_SQL_SEAL_KEY] =                                                                     \
+		SEAL_ROW("r.location", RING_NAME " || '/cryptoKeys/' || k.id",                     \
+			 "k.key_ring, k.id, k.row_version, k.purpose, k.algorithm, k.protection,"  \
+			 " k.residency, k.create_time, k.primary_number, k.destroy_delay,"         \
+			 " k.rotation_period, k.next_rotation_time, k.import_only, k.labels",      \
+			 "crypto_keys k" KEY_UP " WHERE k"),                                       \
+	[STORE_SQL_SEAL_VERSION] =                                                                 \
+		SEAL_ROW("v.location",                                                             \
+			 RING_NAME " || '/cryptoKeys/' || k.id || '/cryptoKeyVersions/' ||"        \
+				   " v.number",                                                    \
+			 "v.crypto_key, v.number, v.row_version, v.state, v.state_time,"           \
+			 " v.state_principal, v.state_reason, v.destroy_time,"                     \
+			 " v.destroy_event_time, v.blob, v.location, v.uid, v.algorithm,"          \
+			 " v.protection, v.residency, v.create_time, v.generate_time,"             \
+			 " v.public_key, v.import_job, v.import_time, v.check_value",              \
+			 "versions v" VERSION_UP " CROSS JOIN locations l ON l.row = r.location"   \
+			 " WHERE v"),                                                              \
+	[STORE_SQL_SEAL_JOB] =                                                                     \
+		SEAL_ROW("r.location", RING_NAME " || '/importJobs/' || j.id",                     \
+			 "j.key_ring, j.id, j.row_version, j.state, j.expire_event_time, j.blob,"  \
+			 " j.method, j.protection, j.create_time, j.expire_time, j.uid,"           \
+			 " j.public_key",                                                          \
+			 "import_jobs j CROSS JOIN key_rings r ON r.row = j.key_ring"              \
+			 " CROSS JOIN locations l ON l.row = r.location WHERE j"),                 \
+	[STORE_SQL_SEAL_DOCUMENT] =                                                                \
+		SEAL_ROW(COMMON_TREE, "'document ' || d.name",                                     \
+			 "d.kind, 0, d.name, d.text, d.row_version, d.update_time,"                \
+			 " d.update_principal",                                                    \
+			 "documents d WHERE d"),                                                   \
+	[STORE_SQL_ROWS_HOME] = ROWS("home"), [STORE_SQL_ROWS_LOCATION] = ROWS("locations"),       \
+	[STORE_SQL_ROWS_TOKEN] = ROWS("tokens"), [STORE_SQL_ROWS_RING] = ROWS("key_rings"),        \
+	[STORE_SQL_ROWS_KEY] = ROWS("crypto_keys"), [STORE_SQL_ROWS_VERSION] = ROWS("versions"),   \
+	[STORE_SQL_ROWS_JOB] = ROWS("import_jobs"), [STORE_SQL_ROWS_DOCUMENT] = ROWS("documents"), \
+	[STORE_SQL_COMMON_TREE] =                                                                  \
+		"SELECT l.row, l.id, l.create_time, 1 FROM locations l WHERE l.row > 0"            \
+		" ORDER BY l.row LIMIT 1",                                                         \
+	[STORE_SQL_LEAF_GET] = "SELECT hash FROM leaves WHERE tree = :tree AND bucket = :bucket"   \
+			       " AND kind = :kind AND row = :row",                                 \
+	[STORE_SQL_LEAF_PUT] = "INSERT INTO leaves (tree, bucket, kind, row, hash)"                \
+			       " VALUES (:tree, :bucket, :kind, :row, :hash)"                      \
+			       " ON CONFLICT (tree, bucket, kind, row) DO UPDATE SET"              \
+			       " hash = :hash",                                                    \
+	[STORE_SQL_LEAF_DELETE] = "DELETE FROM leaves WHERE tree = :tree AND bucket = :bucket"     \
+				  " AND kind = :kind AND row = :row",                              \
+	[STORE_SQL_LEAF_LIST] = "SELECT kind, row, hash FROM leaves"                               \
+				" WHERE tree = :tree AND bucket = :bucket ORDER BY kind, row",     \
+	[STORE_SQL_LEAF_LIST_ALL] = "SELECT bucket, kind, row, hash FROM leaves"                   \
+				    " WHERE tree = :tree ORDER BY bucket, kind, row",              \
+	[STORE_SQL_LEAF_CLEAR] = "DELETE FROM leaves WHERE tree = :tree",                          \
+	[STORE_SQL_NODE_GET] = "SELECT children FROM nodes"                                        \
+			       " WHERE tree = :tree AND level = :level AND number = :number",      \
+	[STORE_SQL_NODE_PUT] = "INSERT INTO nodes (tree, level, number, children)"                 \
+			       " VALUES (:tree, :level, :number, :children)"                       \
+			       " ON CONFLICT (tree, level, number) DO UPDATE SET"                  \
+			       " children = :children",                                            \
+	[STORE_SQL_NODE_CLEAR] = "DELETE FROM nodes WHERE tree = :tree",                           \
+	[STORE_SQL_HEAD_GET] = "SELECT epoch, root, previous, mac FROM heads WHERE tree = :tree",  \
+	[STORE_SQL_HEAD_PUT] = "INSERT INTO heads (tree, epoch, root, previous, mac)"              \
+			       " VALUES (:tree, :epoch, :root, :previous, :mac)"                   \
+			       " ON CONFLICT (tree) DO UPDATE SET epoch = :epoch, root = :root,"   \
+			       " previous = :previous, mac = :mac",                                \
+	[STORE_SQL_UNSEALED_GET] = "SELECT old FROM unsealed"                                      \
+				   " WHERE tree = :tree AND kind = :kind AND row = :row",          \
+	[STORE_SQL_UNSEALED_PUT] = "INSERT INTO unsealed (tree, kind, row, old)"                   \
+				   " VALUES (:tree, :kind, :row, :old)"                            \
+				   " ON CONFLICT (tree, kind, row) DO NOTHING",                    \
+	[STORE_SQL_UNSEALED_LIST] = "SELECT kind, row FROM unsealed WHERE tree = :tree",           \
+	[STORE_SQL_UNSEALED_CLEAR] = "DELETE FROM unsealed WHERE tree = :tree",                    \
+	[STORE_SQL_UNSEALED_COUNT] = "SELECT count(*) FROM unsealed WHERE tree = :tree",           \
+	[STORE_SQL_DISABLE_ALL] = "UPDATE versions SET state = 2, state_time = :state_time,"       \
+				  " state_principal = :state_principal,"                           \
+				  " state_reason = :state_reason,"                                 \
+				  " row_version = row_version + 1"                                 \
+				  " WHERE location = :tree AND state = 1"
 
 static const char *const sql_table[] = {
 	[STORE_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -125,6 +234,9 @@ static const char *const sql_table[] = {
 		" WHERE k.next_rotation_time <= :now"
 		" AND (k.next_rotation_time, k.row) > (:after_time, :after_row)"
 		" ORDER BY k.next_rotation_time, k.row LIMIT :limit",
+
+	[STORE_SQL_KEY_LIST_ALL] = "SELECT " KEY_COLUMNS " FROM crypto_keys k" KEY_UP KEY_PRIMARY
+				   " WHERE k.row > :after ORDER BY k.row LIMIT :limit",
 
 	[STORE_SQL_VERSION_GET] = "SELECT " VERSION_COLUMNS VERSION_FROM IN_RING
 				  " AND k.id = :key AND v.number = :number",
@@ -219,6 +331,22 @@ static const char *const sql_table[] = {
 				    " ON CONFLICT (id) DO NOTHING",
 	[STORE_SQL_INTENT_DELETE] = "DELETE FROM intents WHERE id = :id",
 
+	[STORE_SQL_DOCUMENT_GET] = "SELECT " DOCUMENT_COLUMNS " FROM documents d"
+				   " WHERE d.kind = :kind AND d.name = :name",
+	[STORE_SQL_DOCUMENT_LIST] = "SELECT " DOCUMENT_COLUMNS " FROM documents d"
+				    " WHERE d.kind BETWEEN :from AND :to ORDER BY d.kind, d.name",
+	[STORE_SQL_DOCUMENT_ROW_VERSION] =
+		"SELECT row_version, row FROM documents WHERE kind = :kind AND name = :name",
+	[STORE_SQL_DOCUMENT_PUT] =
+		"INSERT INTO documents (row_version, kind, name, text, update_time,"
+		" update_principal) VALUES (:row_version, :kind, :name, :text, :update_time,"
+		" :update_principal) ON CONFLICT (kind, name) DO UPDATE SET"
+		" row_version = :row_version, text = :text, update_time = :update_time,"
+		" update_principal = :update_principal",
+	[STORE_SQL_DOCUMENT_DELETE] = "DELETE FROM documents WHERE kind = :kind AND name = :name",
+	[STORE_SQL_EPOCH_GET] = "SELECT epoch FROM policy_epoch WHERE row = 1",
+	[STORE_SQL_EPOCH_NEXT] = "UPDATE policy_epoch SET epoch = epoch + 1 WHERE row = 1",
+
 	[STORE_SQL_COUNTS] =
 		"SELECT (SELECT count(*) FROM key_rings r WHERE r.location = l.row),"
 		" (SELECT count(*) FROM key_rings r CROSS JOIN crypto_keys k"
@@ -229,6 +357,9 @@ static const char *const sql_table[] = {
 		" (SELECT count(*) FROM versions v WHERE v.location = l.row AND v.state = 3),"
 		" (SELECT count(*) FROM versions v WHERE v.location = l.row AND " PENDING ")"
 		" FROM locations l WHERE l.id = :location",
+
+	[STORE_SQL_LOOK_BEGIN] = "BEGIN",
+	SEAL_STATEMENTS,
 };
 
 const char *store_sql_text(enum store_sql sql)
@@ -473,6 +604,26 @@ void store_read_text(struct store_run *run, char *buf, size_t size)
 	}
 	memcpy(buf, text, (size_t) len);
 	buf[len] = '\0';
+}
+
+char *store_read_text_new(struct store_run *run, size_t size, size_t *ret_len)
+{
+	int column = run->column++;
+	const unsigned char *text = sqlite3_column_text(run->stmt, column);
+	int len = sqlite3_column_bytes(run->stmt, column);
+	char *copy;
+
+	if (text == NULL || len < 0 || (size_t) len >= size) {
+		run->damaged = true;
+		return NULL;
+	}
+	copy = malloc((size_t) len + 1);
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, text, (size_t) len);
+	copy[len] = '\0';
+	*ret_len = (size_t) len;
+	return copy;
 }
 
 size_t store_read_blob_upto(struct store_run *run, uint8_t *buf, size_t size)

@@ -67,6 +67,11 @@ struct store_location {
 CLV_MUST_USE clv_rc store_location_get(struct store *store, const char *id,
 				       struct store_location *ret_location, struct clv_err *err);
 
+/* The one that was added first, whose token seals what belongs to no location. n_tokens is not
+ * filled in. */
+CLV_MUST_USE clv_rc store_location_first(struct store *store, bool *ret_found,
+					 struct store_location *ret_location, struct clv_err *err);
+
 /* Lists come in order of id behind `after` ("" or NULL: from the first), at most `limit` rows into
  * `rows`, which the caller owns; *ret_n says how many. On failure *ret_n is untouched, `rows` is
  * not. Errors: CLV_E_NOT_FOUND the parent (location, key ring, key) of a list is not there. */
@@ -183,6 +188,10 @@ CLV_MUST_USE clv_rc store_key_rotate(struct store *store, const struct clv_grant
 CLV_MUST_USE clv_rc store_key_list_due(struct store *store, int64_t now, int64_t after_time,
 				       int64_t after_row, size_t limit, struct store_key *rows,
 				       size_t *ret_n, struct clv_err *err);
+
+/* Keys of all locations and projects, by row behind `after_row`. */
+CLV_MUST_USE clv_rc store_key_list_all(struct store *store, int64_t after_row, size_t limit,
+				       struct store_key *rows, size_t *ret_n, struct clv_err *err);
 
 /* By key name and number (name->kind CLV_NAME_VERSION), or by the uid a ciphertext carries. The
  * latter fills in pub.name from the catalogue, whatever key it belongs to. Errors: CLV_E_NOT_FOUND.
@@ -327,6 +336,55 @@ CLV_MUST_USE clv_rc store_intent_list(struct store *store, const char *location,
 				      struct store_intent *rows, size_t *ret_n,
 				      struct clv_err *err);
 
+/*
+ * Policy documents: text under a kind (of enum policy_kind) and a name. Each change takes the next
+ * policy epoch, and it becomes the row version of what is put. `expected` is the row version that a
+ * change was decided on, 0 for "there is none yet"; STORE_WHATEVER takes what is there.
+ */
+#define STORE_DOCUMENT_MAX (4 << 20) /* bytes of text */
+#define STORE_DOCUMENT_NAME_MAX 512  /* bytes, with the final NUL */
+#define STORE_WHATEVER INT64_C(-1)
+
+struct store_document {
+	int64_t row;
+	int64_t row_version;
+	int kind;
+	char name[STORE_DOCUMENT_NAME_MAX];
+	char *text; /* owned: store_document_clear() */
+	size_t len; /* bytes of it, without the final NUL */
+	int64_t update_time;
+	char update_principal[CLV_PRINCIPAL_MAX];
+};
+void store_document_clear(struct store_document *document);
+
+/* Errors: CLV_E_NOT_FOUND. */
+CLV_MUST_USE clv_rc store_document_get(struct store *store, int kind, const char *name,
+				       struct store_document *ret_document, struct clv_err *err);
+
+/* All of a kind, or all there are (0), as they were at one moment, by kind and name. */
+struct store_documents {
+	struct store_document *rows; /* owned: store_documents_clear() */
+	size_t n;
+};
+void store_documents_clear(struct store_documents *documents);
+CLV_MUST_USE clv_rc store_document_list(struct store *store, int kind,
+					struct store_documents *ret_documents, struct clv_err *err);
+
+/* Writes `text`, and kind, name and update_* of `document`, whose own text is ignored. Errors:
+ * CLV_E_ABORTED it is no longer at `expected`. */
+CLV_MUST_USE clv_rc store_document_put(struct store *store, const struct clv_grant *grant,
+				       const struct store_document *document, const char *text,
+				       int64_t expected, int64_t *ret_row_version,
+				       struct clv_err *err);
+/* Errors: CLV_E_NOT_FOUND; CLV_E_ABORTED as above. */
+CLV_MUST_USE clv_rc store_document_remove(struct store *store, const struct clv_grant *grant,
+					  int kind, const char *name, int64_t expected,
+					  struct clv_err *err);
+
+/* Moves with every change of a document. */
+CLV_MUST_USE clv_rc store_policy_epoch_get(struct store *store, int64_t *ret_epoch,
+					   struct clv_err *err);
+
 /* Moves what is in the write-ahead log to its place, as far as nobody is in the way, so that the
  * log's space serves again. */
 void store_tidy(struct store *store);
@@ -346,7 +404,74 @@ CLV_MUST_USE clv_rc store_scrub(struct store *store, const struct clv_grant *gra
 CLV_MUST_USE clv_rc store_copies_remove(struct store *store, const struct clv_grant *grant,
 					struct clv_err *err);
 
-/* What a location has. Errors: CLV_E_NOT_FOUND. */
+/* ---- the seal: rows that nobody else can change unnoticed ---- */
+
+#define STORE_HEAD_HASH_LEN 32
+
+/* What the seal key of a location's token vouches for: all sealed rows of the location, and those
+ * of no location where it is the first one. */
+struct store_head {
+	int64_t tree; /* row of the location */
+	uint64_t epoch;
+	uint8_t root[STORE_HEAD_HASH_LEN], previous[STORE_HEAD_HASH_LEN], mac[STORE_HEAD_HASH_LEN];
+};
+
+/* Who makes and checks heads. All are called by the thread that uses the store, inside its
+ * transaction but for `sealed`. */
+struct store_sealer {
+	void *arg;
+	/* Is this the head of the tree (NULL: there is none)? `began`: when the look at the
+	 * catalogue began, CLOCK_MONOTONIC ns. *ret_sure: it need not be asked again. Errors:
+	 * CLV_E_DATA_LOSS. */
+	clv_rc (*accept)(void *arg, int64_t tree, const struct store_head *head, int64_t began,
+			 bool *ret_sure, struct clv_err *err);
+	/* Fills in epoch, previous and mac of the head that follows `before`; NULL: that follows
+	 * what the token's anchors say. Errors: CLV_E_UNAVAILABLE. */
+	clv_rc (*seal)(void *arg, const struct store_head *before, struct store_head *head,
+		       struct clv_err *err);
+	/* This head was committed. */
+	void (*sealed)(void *arg, const struct store_head *head);
+	/* Does the change of a document only take grants away? NULL: none does. */
+	bool (*only_removes)(int kind, const char *before, const char *now);
+};
+
+/* Borrowed until the store is closed, or another is set. Without one sealed rows cannot change. */
+void store_seal_set(struct store *store, const struct store_sealer *sealer);
+
+/* Reads rows as they are from now on, or not any more: for a restoration. */
+void store_seal_unchecked(struct store *store, bool unchecked);
+
+CLV_MUST_USE clv_rc store_head_get(struct store *store, int64_t tree, bool *ret_found,
+				   struct store_head *ret_head, struct clv_err *err);
+
+/* Seals all rows of a tree as they are. */
+CLV_MUST_USE clv_rc store_seal_tree(struct store *store, const struct clv_grant *grant,
+				    int64_t tree, struct clv_err *err);
+
+/* The same after it disabled every version of the location that was enabled. */
+struct store_restoration {
+	int64_t time;
+	const char *principal, *reason;
+};
+CLV_MUST_USE clv_rc store_seal_restore(struct store *store, const struct clv_grant *grant,
+				       int64_t tree, const struct store_restoration *how,
+				       uint64_t *ret_disabled, struct clv_err *err);
+
+/* Seals what was lowered while no token was there; how many such rows there are. */
+CLV_MUST_USE clv_rc store_seal_fold(struct store *store, const struct clv_grant *grant,
+				    int64_t tree, struct clv_err *err);
+CLV_MUST_USE clv_rc store_unsealed_count(struct store *store, int64_t tree, uint64_t *ret_n,
+					 struct clv_err *err);
+
+/* Looks at every sealed row and every leaf. Errors: CLV_E_DATA_LOSS, naming the first row that is
+ * not what was sealed. */
+struct store_seal_report {
+	uint64_t rows, trees;
+};
+CLV_MUST_USE clv_rc store_seal_verify(struct store *store, struct store_seal_report *ret_report,
+				      struct clv_err *err);
+
+/* What a location has. Not sealed. Errors: CLV_E_NOT_FOUND. */
 struct store_counts {
 	uint64_t key_rings, keys, versions_enabled, versions_disabled, versions_scheduled,
 		versions_destroyed, token_pending;

@@ -74,7 +74,9 @@ static clv_rc read_versions(struct store_run *run, struct store_version *rows, s
 		CLV_TRY(store_step(run, &found, err));
 		if (!found)
 			break;
-		CLV_TRY(read_version(run, &rows[n++], err));
+		CLV_TRY(read_version(run, &rows[n], err));
+		CLV_TRY(store_seal_check(run->store, STORE_KIND_VERSION, rows[n].row, err));
+		n++;
 	}
 	*ret_n = n;
 	return CLV_OK;
@@ -89,14 +91,19 @@ static clv_rc get_version(struct store *store, const struct clv_name *name, bool
 	store_bind_key_name(&run, name);
 	store_bind_int(&run, ":number", (int64_t) name->version);
 	CLV_TRY(store_step(&run, ret_found, err));
-	return *ret_found ? read_version(&run, ret_version, err) : CLV_OK;
+	if (!*ret_found)
+		return CLV_OK;
+	CLV_TRY(read_version(&run, ret_version, err));
+	return store_seal_check(store, STORE_KIND_VERSION, ret_version->row, err);
 }
 
 clv_rc store_version_get(struct store *store, const struct clv_name *name,
 			 struct store_version *ret_version, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(get_version(store, name, &found, ret_version, err));
 	return found ? CLV_OK : store_absent(store, name, CLV_NAME_VERSION, err);
 }
@@ -104,16 +111,19 @@ clv_rc store_version_get(struct store *store, const struct clv_name *name,
 clv_rc store_version_by_uid(struct store *store, const uint8_t uid[CLV_UID_LEN],
 			    struct store_version *ret_version, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_BY_UID);
 	bool found;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_blob(&run, ":uid", uid, CLV_UID_LEN);
 	CLV_TRY(store_step(&run, &found, err));
 	if (!found)
 		return clv_fail(err, CLV_E_NOT_FOUND,
 				"No CryptoKeyVersion here made this ciphertext.");
-	return read_version(&run, ret_version, err);
+	CLV_TRY(read_version(&run, ret_version, err));
+	return store_seal_check(store, STORE_KIND_VERSION, ret_version->row, err);
 }
 
 static clv_rc list_versions(struct store *store, const struct clv_name *key, uint64_t after,
@@ -129,16 +139,42 @@ static clv_rc list_versions(struct store *store, const struct clv_name *key, uin
 	return read_versions(&run, rows, ret_n, err);
 }
 
+/* Numbers follow one another: where one is missing, or behind the last, none was ever sealed. */
+static clv_rc check_numbers(struct store *store, const struct clv_name *key, uint64_t after,
+			    size_t limit, const struct store_version *rows, size_t n,
+			    struct clv_err *err)
+{
+	struct clv_name missing = *key;
+	struct clv_err absent;
+	clv_rc rc = CLV_E_NOT_FOUND;
+	size_t at = 0;
+
+	while (at < n && rows[at].pub.number == after + 1 + at)
+		at++;
+	if (at < n || n < limit) {
+		missing.kind = CLV_NAME_VERSION;
+		missing.version = after + 1 + at;
+		rc = store_absent(store, &missing, CLV_NAME_VERSION, &absent);
+	}
+	if (rc == CLV_E_NOT_FOUND)
+		return CLV_OK;
+	*err = absent;
+	return rc;
+}
+
 clv_rc store_version_list(struct store *store, const struct clv_name *key, uint64_t after,
 			  size_t limit, struct store_version *rows, size_t *ret_n,
 			  struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	struct store_place place;
 	size_t n;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(list_versions(store, key, after, limit, rows, &n, err));
 	if (n == 0)
 		CLV_TRY(store_require(store, key, CLV_NAME_KEY, &place, err));
+	CLV_TRY(check_numbers(store, key, after, limit, rows, n, err));
 	*ret_n = n;
 	return CLV_OK;
 }
@@ -157,10 +193,12 @@ static clv_rc list_pending(struct store *store, const char *location, size_t lim
 clv_rc store_version_list_pending(struct store *store, const char *location, size_t limit,
 				  struct store_version *rows, size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	const struct clv_name name = store_location_name(store, location);
 	struct store_place place;
 	size_t n;
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(list_pending(store, location, limit, rows, &n, err));
 	if (n == 0)
 		CLV_TRY(store_require(store, &name, CLV_NAME_LOCATION, &place, err));
@@ -238,6 +276,7 @@ clv_rc store_version_set_state(struct store *store, const struct clv_grant *gran
 	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_seal_keep(store, STORE_KIND_VERSION, version->row, err));
 	CLV_TRY(update_state(store, version, err));
 	return store_change_commit(&change, err);
 }
@@ -306,9 +345,11 @@ clv_rc store_version_add(struct store *store, const struct clv_grant *grant,
 clv_rc store_version_list_worn(struct store *store, int64_t after_row, size_t limit,
 			       struct store_version *rows, size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_LIST_WORN);
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_int(&run, ":after", after_row);
 	store_bind_limit(&run, limit);
 	return read_versions(&run, rows, ret_n, err);
@@ -320,9 +361,11 @@ clv_rc store_version_list_due(struct store *store, int64_t now, int64_t after_ti
 			      int64_t after_row, size_t limit, struct store_version *rows,
 			      size_t *ret_n, struct clv_err *err)
 {
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_VERSION_LIST_DUE);
 
+	CLV_TRY(store_look_begin(&look, store, err));
 	store_bind_int(&run, ":now", now);
 	store_bind_int(&run, ":after_time", after_time);
 	store_bind_int(&run, ":after_row", after_row);
@@ -366,6 +409,7 @@ clv_rc store_version_erase(struct store *store, const struct clv_grant *grant,
 	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_seal_keep(store, STORE_KIND_VERSION, version->row, err));
 	CLV_TRY(erase_row(store, version, err));
 	CLV_TRY(store_change_commit(&change, err));
 	store_truncate_log(store);
@@ -397,6 +441,7 @@ clv_rc store_version_reimport(struct store *store, const struct clv_grant *grant
 	CLV_AUTO_DONE(store_change_end) struct store_change change = { 0 };
 
 	CLV_TRY(store_change_begin(&change, store, grant, err));
+	CLV_TRY(store_seal_keep(store, STORE_KIND_VERSION, version->row, err));
 	CLV_TRY(reimport_row(store, version, err));
 	return store_change_commit(&change, err);
 }

@@ -231,8 +231,6 @@ absent --allowed-access-reasons gcloud kms keys create k --keyring=$R --allowed-
 absent --crypto-key-backend gcloud kms keys create k --keyring=$R --crypto-key-backend x
 absent --external-key-uri gcloud kms keys versions create --key=$K --external-key-uri=u
 absent --ekm-connection-key-path gcloud kms keys versions create --key=$K --ekm-connection-key-path=p
-absent get-iam-policy gcloud kms keys get-iam-policy $K
-absent add-iam-policy-binding gcloud kms keyrings add-iam-policy-binding $R --member=m --role=r
 absent ekm-connections gcloud kms ekm-connections list --location=global
 absent key-handles gcloud kms key-handles list --location=global
 absent autokey-config gcloud kms autokey-config describe --folder=1

@@ -103,7 +103,7 @@ if command -v bash >/dev/null; then
 	is 'verbs' "$(completes keys versions d)" 'describe disable destroy'
 	is 'verbs of aliases' "$(completes version d)" 'describe disable destroy'
 	is 'what is spelled with one more word' "$(completes keys v)" versions
-	is 'options' "$(completes keys list --f)" '--filter --format'
+	is 'options' "$(completes keys list --f)" '--filter --from --format'
 	is 'their words' "$(completes status --format '')" 'text json value table'
 	is 'also behind the equals sign' "$(completes keys versions update --state = e)" enabled
 fi

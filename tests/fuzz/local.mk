@@ -6,6 +6,8 @@ fuzz_programs += \
 	tests/fuzz/json_line_fuzz \
 	tests/fuzz/labels_fuzz \
 	tests/fuzz/name_fuzz \
+	tests/fuzz/policy_condition_fuzz \
+	tests/fuzz/policy_iam_fuzz \
 	tests/fuzz/time_fuzz
 
 tests_fuzz_clv1_fuzz_SOURCES = tests/fuzz/clv1_fuzz.c $(fuzz_support)
@@ -23,6 +25,12 @@ tests_fuzz_labels_fuzz_LDADD = $(test_libs)
 tests_fuzz_name_fuzz_SOURCES = tests/fuzz/name_fuzz.c $(fuzz_support)
 tests_fuzz_name_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_name_fuzz_LDADD = $(test_libs)
+tests_fuzz_policy_condition_fuzz_SOURCES = tests/fuzz/policy_condition_fuzz.c $(fuzz_support)
+tests_fuzz_policy_condition_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_policy_condition_fuzz_LDADD = $(test_libs)
+tests_fuzz_policy_iam_fuzz_SOURCES = tests/fuzz/policy_iam_fuzz.c $(fuzz_support)
+tests_fuzz_policy_iam_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_policy_iam_fuzz_LDADD = $(test_libs)
 tests_fuzz_time_fuzz_SOURCES = tests/fuzz/time_fuzz.c $(fuzz_support)
 tests_fuzz_time_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_time_fuzz_LDADD = $(test_libs)
@@ -100,6 +108,43 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/name/version-leading-zero \
 	tests/fuzz/seeds/name/version-overflows \
 	tests/fuzz/seeds/name/version-zero \
+	tests/fuzz/seeds/policy_condition/cel \
+	tests/fuzz/seeds/policy_condition/deep \
+	tests/fuzz/seeds/policy_condition/empty \
+	tests/fuzz/seeds/policy_condition/ends \
+	tests/fuzz/seeds/policy_condition/escape-unknown \
+	tests/fuzz/seeds/policy_condition/escapes \
+	tests/fuzz/seeds/policy_condition/literal \
+	tests/fuzz/seeds/policy_condition/many \
+	tests/fuzz/seeds/policy_condition/most \
+	tests/fuzz/seeds/policy_condition/name \
+	tests/fuzz/seeds/policy_condition/not-ascii \
+	tests/fuzz/seeds/policy_condition/not-not \
+	tests/fuzz/seeds/policy_condition/open \
+	tests/fuzz/seeds/policy_condition/span \
+	tests/fuzz/seeds/policy_condition/starts \
+	tests/fuzz/seeds/policy_condition/string-open \
+	tests/fuzz/seeds/policy_condition/time \
+	tests/fuzz/seeds/policy_condition/time-largest \
+	tests/fuzz/seeds/policy_condition/time-smallest \
+	tests/fuzz/seeds/policy_condition/type \
+	tests/fuzz/seeds/policy_iam/groups \
+	tests/fuzz/seeds/policy_iam/groups-circle \
+	tests/fuzz/seeds/policy_iam/groups-self \
+	tests/fuzz/seeds/policy_iam/groups-twice \
+	tests/fuzz/seeds/policy_iam/iam \
+	tests/fuzz/seeds/policy_iam/iam-empty \
+	tests/fuzz/seeds/policy_iam/iam-nul \
+	tests/fuzz/seeds/policy_iam/iam-twice \
+	tests/fuzz/seeds/policy_iam/iam-wrong-condition \
+	tests/fuzz/seeds/policy_iam/iam-wrong-members \
+	tests/fuzz/seeds/policy_iam/iam-wrong-role \
+	tests/fuzz/seeds/policy_iam/list \
+	tests/fuzz/seeds/policy_iam/nested \
+	tests/fuzz/seeds/policy_iam/no-json \
+	tests/fuzz/seeds/policy_iam/role \
+	tests/fuzz/seeds/policy_iam/role-stage \
+	tests/fuzz/seeds/policy_iam/role-unknown \
 	tests/fuzz/seeds/time/before-first \
 	tests/fuzz/seeds/time/behind-last \
 	tests/fuzz/seeds/time/duration \

@@ -14,5 +14,5 @@ lint_slow_scripts = \
 	tests/lint/format.sh \
 	tests/lint/shell.sh
 test_scripts += $(lint_scripts)
-EXTRA_DIST += $(lint_slow_scripts) tests/lint/banned.txt tests/lint/lib.sh tests/lint/strip-c \
+EXTRA_DIST += $(lint_slow_scripts) tests/lint/banned.txt tests/lint/grants.txt tests/lint/lib.sh tests/lint/strip-c \
 	tests/lint/symbols.txt

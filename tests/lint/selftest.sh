@@ -240,6 +240,20 @@ catches grants 'lib/api/a.c:8: a struct clv_grant made outside' 'a grant as a co
 echo 'int g(void) { return h(malloc(sizeof(struct clv_grant))); }' >>"$tree/lib/api/a.c"
 catches grants 'lib/api/a.c:8: a struct clv_grant made outside' 'a grant from the heap'
 
+echo 'clv_rc store_forget(struct store *store, int row);' >>"$tree/lib/store/store.h"
+catches grants 'store_forget\(\) takes no grant' 'a change of the catalogue without a grant'
+echo 'clv_rc hsm_wipe(struct hsm *hsm,
+	struct clv_err *err) CLV_PRINTF(1, 2);' >>"$tree/hsm/hsm.h"
+catches grants 'hsm/hsm.h:[0-9]+: hsm_wipe\(\) takes no grant' 'a change of a token without a grant'
+echo 'store_count reads' >>"$tree/tests/lint/grants.txt"
+catches grants 'grants.txt: store_count\(\) is declared nowhere' 'a reason for what is not there'
+printf '# reasons\nhsm_make makes nothing\n' >>"$tree/tests/lint/grants.txt"
+catches grants 'hsm_make\(\) takes a grant: its row' 'a reason that is none'
+printf 'clv_rc hsm_x(const struct clv_grant *grant)\n{\n\t(void) grant;\n\tif (1) {\n\t}\n\treturn 0;\n}\n' >>"$tree/hsm/a.c"
+catches grants 'hsm/a.c:5: hsm_x\(\) does not look at its grant' 'a grant that nobody looks at'
+echo 'clv_rc clv_leak(struct clv_ctx *ctx, const struct clv_caller *who, struct clv_err *err);' >>"$tree/lib/claviger/a.h"
+catches grants 'clv_leak\(\) is not among the verbs' 'a call that no stranger tries'
+
 # ---- man page
 sed -i 's/^    make a key/&\n  --reason TEXT   why\nkmsctl status/' "$tree/kmsctl"
 lint man

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/api/api.h"
 #include "tests/support/home_world.h"
 
 #define CHILD_SECONDS 110 /* below the time-out of tests/run; CLAVIGER_TEST_SECONDS for soak */
@@ -279,9 +280,102 @@ int64_t world_count(const struct home_world *w, const char *sql)
 	return number;
 }
 
-void world_sql(const struct home_world *w, const char *sql)
+void world_tamper(const struct home_world *w, const char *sql)
 {
 	(void) world_count(w, sql);
+}
+
+/* A location whose token could be opened before the change: that may take its address away. */
+struct resealing {
+	struct store_location location;
+	struct store_token token;
+	struct hsm *hsm;
+	bool opened; /* for this */
+};
+
+static size_t begin_resealing(struct api_worker *worker, struct resealing *all, size_t max)
+{
+	struct store_location locations[4];
+	struct clv_err ignored;
+	size_t n = 0, n_found = 0, n_tokens = 0;
+
+	store_seal_unchecked(worker->store, true);
+	if (store_location_list(worker->store, "", max, locations, &n, &ignored) != CLV_OK)
+		n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct resealing *one = &all[n_found];
+		struct hsm_options options;
+
+		*one = (struct resealing){ .location = locations[i] };
+		if (store_token_list(worker->store, locations[i].id, 1, &one->token, &n_tokens,
+				     &ignored) != CLV_OK ||
+		    n_tokens == 0)
+			continue;
+		one->hsm = api_token_peek(worker->ctx, locations[i].id);
+		api_hsm_options(worker->ctx, one->token.pub.uri, &options);
+		one->opened = one->hsm == NULL && hsm_open(&options, &one->hsm, &ignored) == CLV_OK;
+		n_found += one->hsm != NULL;
+	}
+	return n_found;
+}
+
+static void reseal(struct api_worker *worker, const struct resealing *one)
+{
+	const struct clv_grant *grant = clv_grant_system(CLV_SYSTEM_SEAL);
+	struct clv_restoration found;
+	struct clv_err err;
+
+	if (api_seal_restore(worker, &one->location, &one->token, one->hsm, grant, NULL, &found,
+			     &err) != CLV_OK)
+		fail_msg("%s", err.text);
+	if (found.newest > 0 &&
+	    (store_seal_tree(worker->store, grant, one->location.row, &err) != CLV_OK ||
+	     api_seal_settle(worker->ctx, &err) != CLV_OK))
+		print_message("# not sealed again: %s\n", err.text);
+	if (one->opened) {
+		api_seal_close(worker->ctx, &one->location, &one->token);
+		hsm_close(one->hsm);
+	}
+}
+
+static void change_and_reseal(struct home_world *w, void *arg)
+{
+	struct api_worker *worker = NULL;
+	struct resealing all[4];
+	struct clv_err ignored;
+	size_t n = 0;
+
+	if (w->ctx != NULL && api_worker_acquire(w->ctx, &worker, &ignored) == CLV_OK)
+		n = begin_resealing(worker, all, CLV_ARRAY_LEN(all));
+	world_tamper(w, arg);
+	for (size_t i = 0; i < n; i++)
+		reseal(worker, &all[i]);
+	if (worker != NULL)
+		store_seal_unchecked(worker->store, false);
+	api_worker_release(worker);
+}
+
+static void open_and_reseal(struct home_world *w, void *arg)
+{
+	const struct clv_ctx_options options = { .home = w->home, .allow_unlocked_memory = true };
+	struct clv_err ignored;
+
+	if (clv_ctx_open(&options, &w->ctx, &ignored) != CLV_OK)
+		w->ctx = NULL;
+	change_and_reseal(w, arg);
+}
+
+void world_sql(const struct home_world *w, const char *sql)
+{
+	struct home_world copy = *w;
+	char *text = strdup(sql);
+
+	assert_non_null(text);
+	if (w->ctx != NULL)
+		change_and_reseal(&copy, text);
+	else
+		world_in_child(&copy, open_and_reseal, text);
+	free(text);
 }
 
 char *world_log(const struct home_world *w)

@@ -77,9 +77,11 @@ void world_wait(pid_t child); /* it must end with 0 */
 void world_kill(pid_t child); /* SIGKILL, and waits */
 void world_in_child(struct home_world *w, void (*fn)(struct home_world *w, void *arg), void *arg);
 
-/* The number that an SQL statement gives, on a connection of its own; world_sql(): just runs it. */
+/* The number that an SQL statement gives, on a connection of its own. world_sql() runs one and has
+ * the catalogue sealed anew, as if it had been so all along; world_tamper() does not. */
 int64_t world_count(const struct home_world *w, const char *sql);
 void world_sql(const struct home_world *w, const char *sql);
+void world_tamper(const struct home_world *w, const char *sql);
 
 /* The audit log as one string (owned), and how many lines of it hold all of these words. */
 char *world_log(const struct home_world *w);

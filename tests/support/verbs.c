@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/verbs.h"
@@ -146,6 +147,15 @@ static clv_rc restore(struct home_world *w, const struct clv_caller *who, const 
 	struct clv_switch_report report;
 
 	return clv_version_restore(w->ctx, who, resource, "a reason", &report, &w->err);
+}
+
+static clv_rc catalogue_verify(struct home_world *w, const struct clv_caller *who,
+			       const char *resource)
+{
+	struct clv_catalogue_report report;
+
+	(void) resource;
+	return clv_catalogue_verify(w->ctx, who, &report, &w->err);
 }
 
 /* Nothing is due in these tests. */
@@ -437,6 +447,213 @@ static clv_rc raw_decrypt(struct home_world *w, const struct clv_caller *who, co
 #define NO_KEY KEY("none")
 #define NO_JOB JOB("none")
 
+/* ---- policies and other documents */
+
+static struct clv_bytes bytes_of(const char *text)
+{
+	return (struct clv_bytes){ (const uint8_t *) text, strlen(text) };
+}
+
+static clv_rc iam_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_iam_get(w->ctx, who, resource, &out, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc iam_set(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc =
+		clv_iam_set(w->ctx, who, resource, bytes_of("{\"bindings\":[]}"), &out, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static const struct clv_document_id groups = { CLV_DOCUMENT_GROUPS, NULL };
+
+static clv_rc document_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_document_get(w->ctx, who, &groups, &out, &w->err);
+
+	(void) resource;
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc document_set(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_document_set(w->ctx, who, &groups, CLV_DOCUMENT_PUT,
+				     bytes_of("{\"groups\":[]}"), &out, &w->err);
+
+	(void) resource;
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc document_remove(struct home_world *w, const struct clv_caller *who,
+			      const char *resource)
+{
+	(void) resource;
+	return clv_document_remove(w->ctx, who, &groups, NULL, &w->err);
+}
+
+/* Of a key, and of a project: what can be named by what it is of. */
+static struct clv_document_id constraint_of(const char *resource, char name[512])
+{
+	snprintf(name, 512, "%s/policies/claviger.callerLocations", resource);
+	return (struct clv_document_id){ CLV_DOCUMENT_CONSTRAINT, name };
+}
+
+static struct clv_document_id role_of(const char *resource, char name[512])
+{
+	snprintf(name, 512, "%s/roles/reader", resource);
+	return (struct clv_document_id){ CLV_DOCUMENT_ROLE, name };
+}
+
+static clv_rc get_document(struct home_world *w, const struct clv_caller *who,
+			   struct clv_document_id id)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_document_get(w->ctx, who, &id, &out, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc constraint_get(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	char name[512];
+
+	return get_document(w, who, constraint_of(resource, name));
+}
+
+static clv_rc constraint_set(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	struct clv_buf out = { 0 };
+	char name[512], text[1024];
+	const struct clv_document_id id = constraint_of(resource, name);
+	clv_rc rc;
+
+	snprintf(text, sizeof text, "{\"name\":\"%s\",\"spec\":{\"rules\":[{\"allowAll\":true}]}}",
+		 name);
+	rc = clv_document_set(w->ctx, who, &id, CLV_DOCUMENT_PUT, bytes_of(text), &out, &w->err);
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc constraint_remove(struct home_world *w, const struct clv_caller *who,
+				const char *resource)
+{
+	char name[512];
+	const struct clv_document_id id = constraint_of(resource, name);
+
+	return clv_document_remove(w->ctx, who, &id, NULL, &w->err);
+}
+
+static clv_rc list_documents(struct home_world *w, const struct clv_caller *who,
+			     enum clv_document kind, const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_document_list(w->ctx, who, kind, resource, &out, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc constraint_list(struct home_world *w, const struct clv_caller *who,
+			      const char *resource)
+{
+	return list_documents(w, who, CLV_DOCUMENT_CONSTRAINT, resource);
+}
+
+static clv_rc role_list(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	return list_documents(w, who, CLV_DOCUMENT_ROLE, resource);
+}
+
+static clv_rc role_get(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	char name[512];
+
+	return get_document(w, who, role_of(resource, name));
+}
+
+static clv_rc set_role(struct home_world *w, const struct clv_caller *who, const char *resource,
+		       enum clv_document_mode mode)
+{
+	struct clv_buf out = { 0 };
+	char name[512], text[1024];
+	const struct clv_document_id id = role_of(resource, name);
+	clv_rc rc;
+
+	snprintf(text, sizeof text,
+		 "{\"name\":\"%s\",\"title\":\"reader\",\"stage\":\"GA\","
+		 "\"includedPermissions\":[\"cloudkms.keyRings.get\"]}",
+		 name);
+	rc = clv_document_set(w->ctx, who, &id, mode, bytes_of(text), &out, &w->err);
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc role_create(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	return set_role(w, who, resource, CLV_DOCUMENT_CREATE);
+}
+
+static clv_rc role_update(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	return set_role(w, who, resource, CLV_DOCUMENT_UPDATE);
+}
+
+static clv_rc role_remove(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	char name[512];
+	const struct clv_document_id id = role_of(resource, name);
+
+	return clv_document_remove(w->ctx, who, &id, NULL, &w->err);
+}
+
+static clv_rc policy_explain(struct home_world *w, const struct clv_caller *who,
+			     const char *resource)
+{
+	const struct clv_policy_question question = { .principal = "user:mallory",
+						      .action = "decrypt",
+						      .resource = resource };
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_policy_explain(w->ctx, who, &question, &out, &w->err);
+
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc policy_lint(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_policy_lint(w->ctx, who, &out, &w->err);
+
+	(void) resource;
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc policy_test(struct home_world *w, const struct clv_caller *who, const char *resource)
+{
+	struct clv_buf out = { 0 };
+	clv_rc rc = clv_policy_test(w->ctx, who, bytes_of("{\"cases\":[]}"), &out, &w->err);
+
+	(void) resource;
+	clv_buf_done(&out);
+	return rc;
+}
+
 const struct verb verbs[] = {
 	{ "key_ring_create", "cloudkms.keyRings.create", ring_create, RING, NO_RING },
 	{ "key_ring_get", "cloudkms.keyRings.get", ring_get, RING, NO_RING },
@@ -482,6 +699,31 @@ const struct verb verbs[] = {
 	  VERSION(NO_KEY) },
 	{ "raw_decrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", raw_decrypt, VERSION(WRAPPED),
 	  VERSION(NO_KEY) },
+	{ "iam_get_project", "resourcemanager.projects.getIamPolicy", iam_get, PROJECT,
+	  "projects/none" },
+	{ "iam_set_project", "resourcemanager.projects.setIamPolicy", iam_set, PROJECT,
+	  "projects/none" },
+	{ "iam_get_ring", "cloudkms.keyRings.getIamPolicy", iam_get, RING, NO_RING },
+	{ "iam_set_ring", "cloudkms.keyRings.setIamPolicy", iam_set, RING, NO_RING },
+	{ "iam_get_key", "cloudkms.cryptoKeys.getIamPolicy", iam_get, WRAPPED, NO_KEY },
+	{ "iam_set_key", "cloudkms.cryptoKeys.setIamPolicy", iam_set, WRAPPED, NO_KEY },
+	{ "iam_get_job", "cloudkms.importJobs.getIamPolicy", iam_get, JOB("j"), NO_JOB },
+	{ "iam_set_job", "cloudkms.importJobs.setIamPolicy", iam_set, JOB("j"), NO_JOB },
+	{ "document_get", "claviger.policies.get", document_get, PROJECT, NULL },
+	{ "document_set", "claviger.policies.set", document_set, PROJECT, NULL },
+	{ "document_remove", "claviger.policies.set", document_remove, PROJECT, NULL },
+	{ "constraint_get", "claviger.policies.get", constraint_get, WRAPPED, NO_KEY },
+	{ "constraint_set", "claviger.policies.set", constraint_set, WRAPPED, NO_KEY },
+	{ "constraint_remove", "claviger.policies.set", constraint_remove, WRAPPED, NO_KEY },
+	{ "constraint_list", "claviger.policies.get", constraint_list, PROJECT, "projects/none" },
+	{ "role_get", "claviger.roles.get", role_get, PROJECT, "projects/none" },
+	{ "role_create", "claviger.roles.create", role_create, PROJECT, "projects/none" },
+	{ "role_update", "claviger.roles.update", role_update, PROJECT, "projects/none" },
+	{ "role_remove", "claviger.roles.delete", role_remove, PROJECT, "projects/none" },
+	{ "role_list", "claviger.roles.list", role_list, PROJECT, "projects/none" },
+	{ "policy_explain", "claviger.policies.get", policy_explain, WRAPPED, NO_KEY },
+	{ "policy_lint", "claviger.policies.get", policy_lint, PROJECT, NULL },
+	{ "policy_test", "claviger.policies.get", policy_test, PROJECT, NULL },
 	{ "random_bytes", "cloudkms.locations.generateRandomBytes", random_bytes, LOCATION,
 	  NO_LOCATION },
 	{ "location_create", "claviger.locations.create", location_create, LOCATION, NO_LOCATION },
@@ -494,6 +736,7 @@ const struct verb verbs[] = {
 	{ "token_status", "claviger.tokens.get", token_status, LOCATION, NO_LOCATION },
 	{ "maintain", "claviger.homes.maintain", maintain, PROJECT, NULL },
 	{ "maintain_due", "claviger.homes.maintain", maintain_due, PROJECT, NULL },
+	{ "catalogue_verify", "claviger.catalogue.verify", catalogue_verify, PROJECT, NULL },
 	{ "status_get", "claviger.homes.get", status_get, PROJECT, NULL },
 };
 const size_t n_verbs = CLV_ARRAY_LEN(verbs);

@@ -39,12 +39,17 @@ token_programs = \
 	tests/token/test_attack \
 	tests/token/test_hsm_probe \
 	tests/token/test_hsm_location \
+	tests/token/test_hsm_anchor \
 	tests/token/test_hsm_stress
 test_programs += $(token_programs)
 
 tests_token_test_hsm_uri_SOURCES = tests/token/test_hsm_uri.c $(token_world)
 tests_token_test_hsm_uri_CPPFLAGS = $(token_cppflags)
 tests_token_test_hsm_uri_LDADD = $(test_libs)
+
+tests_token_test_hsm_anchor_SOURCES = tests/token/test_hsm_anchor.c $(token_world)
+tests_token_test_hsm_anchor_CPPFLAGS = $(token_cppflags)
+tests_token_test_hsm_anchor_LDADD = $(test_libs)
 
 tests_token_test_hsm_module_SOURCES = tests/token/test_hsm_module.c $(token_world)
 tests_token_test_hsm_module_CPPFLAGS = $(token_cppflags)

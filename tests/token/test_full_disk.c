@@ -350,6 +350,54 @@ static void all_else_is_refused_and_nothing_of_it_is_done(struct home_world *w)
 	verb_done();
 }
 
+/* ---- grants: taking one away ends use, giving one does not */
+
+#define ADA "user:ada@example.com"
+#define BOB "user:bob@example.com"
+
+static clv_rc set_members(struct home_world *w, const char *members)
+{
+	struct clv_buf out = { 0 };
+	char text[256];
+	clv_rc rc;
+
+	snprintf(text, sizeof text,
+		 "{\"bindings\":[{\"role\":\"roles/"
+		 "cloudkms.cryptoKeyEncrypter\",\"members\":[%s]}]}",
+		 members);
+	rc = clv_iam_set(w->ctx, NULL, WRAPPED,
+			 (struct clv_bytes){ (const uint8_t *) text, strlen(text) }, &out, &w->err);
+	clv_buf_done(&out);
+	return rc;
+}
+
+static clv_rc encrypt_as_ada(struct home_world *w)
+{
+	const struct clv_caller ada = { .principal = ADA };
+
+	return verb_named("encrypt")->call(w, &ada, WRAPPED);
+}
+
+static void grant_is_taken_away_on_a_full_disk_and_none_given(struct home_world *w)
+{
+	move_to_disk(w);
+	world_open(w);
+	assert_ok(w, set_members(w, "\"" ADA "\",\"" BOB "\""));
+	assert_ok(w, encrypt_as_ada(w));
+	fill_disk(w);
+	use_up_the_log(w, WRAPPED);
+	assert_refused(w, set_members(w, "\"" ADA "\",\"" BOB "\",\"user:eve@example.com\""),
+		       CLV_E_RESOURCE_EXHAUSTED, "make room");
+	assert_ok(w, set_members(w, "\"" BOB "\""));
+	assert_refused(w, set_members(w, "\"" ADA "\",\"" BOB "\""), CLV_E_RESOURCE_EXHAUSTED,
+		       "make room");
+	assert_refused(w, encrypt_as_ada(w), CLV_E_PERMISSION_DENIED, "denied");
+	make_room(w);
+	assert_refused(w, encrypt_as_ada(w), CLV_E_PERMISSION_DENIED, "denied");
+	assert_ok(w, set_members(w, "\"" ADA "\""));
+	assert_ok(w, encrypt_as_ada(w));
+}
+
 /* Who has not opened the token yet cannot note that it presents a PIN, and so does not. */
 static void token_is_not_opened_without_room_and_comes_to_no_harm(struct home_world *w)
 {
@@ -475,6 +523,7 @@ int main(void)
 		home_test(greedy_writer_beside_it_does_not_keep_it_from_switching_off),
 		home_test(who_takes_all_that_is_free_beforehand_comes_too_early),
 		home_test(all_else_is_refused_and_nothing_of_it_is_done),
+		home_test(grant_is_taken_away_on_a_full_disk_and_none_given),
 		home_test(token_is_not_opened_without_room_and_comes_to_no_harm),
 		home_test(token_version_is_switched_off_and_its_flags_follow),
 		home_test(home_without_a_reserve_says_so_and_gets_one_when_there_is_room),

@@ -97,7 +97,8 @@ static void stranger_changes_nothing(struct home_world *w)
 		"SELECT (SELECT count(*) FROM locations) * 1000000"
 		" + (SELECT count(*) FROM key_rings) * 10000"
 		" + (SELECT count(*) FROM crypto_keys) * 100 + (SELECT sum(state) FROM versions)"
-		" + (SELECT count(*) FROM import_jobs) * 100000000";
+		" + (SELECT count(*) FROM import_jobs) * 100000000"
+		" + (SELECT epoch FROM policy_epoch) * 10000000000";
 
 	world_open(w);
 	before = world_count(w, sum);
@@ -221,6 +222,7 @@ static const struct {
 	{ "encrypt", WRAPPED, CLV_E_FAILED_PRECONDITION, NULL },
 	{ "maintain_due", PROJECT, CLV_OK, NULL },
 	{ "maintain", PROJECT, CLV_OK, NULL },
+	{ "catalogue_verify", PROJECT, CLV_OK, NULL },
 	{ "version_restore", V1(WRAPPED), CLV_OK, V1(WRAPPED) },
 	{ "version_restore", V1(WRAPPED), CLV_E_FAILED_PRECONDITION, V1(WRAPPED) },
 	{ "version_enable", V1(WRAPPED), CLV_OK, V1(WRAPPED) },
@@ -253,14 +255,71 @@ static const struct {
 	{ "token_status", LOCATION, CLV_OK, NULL },
 	{ "token_status", PROJECT "/locations/none", CLV_E_NOT_FOUND, NULL },
 	{ "status_get", PROJECT, CLV_OK, NULL },
+	{ "iam_get_project", PROJECT, CLV_OK, NULL },
+	{ "iam_set_project", PROJECT, CLV_OK, NULL },
+	{ "iam_get_ring", RING, CLV_OK, NULL },
+	{ "iam_get_ring", LOCATION "/keyRings/none", CLV_E_NOT_FOUND, NULL },
+	{ "iam_set_ring", RING, CLV_OK, NULL },
+	{ "iam_set_ring", LOCATION "/keyRings/none", CLV_E_NOT_FOUND, NULL },
+	{ "iam_get_key", WRAPPED, CLV_OK, NULL },
+	{ "iam_get_key", KEY("none"), CLV_E_NOT_FOUND, NULL },
+	{ "iam_set_key", WRAPPED, CLV_OK, NULL },
+	{ "iam_set_key", KEY("none"), CLV_E_NOT_FOUND, NULL },
+	{ "iam_get_job", JOB("j"), CLV_OK, NULL },
+	{ "iam_get_job", JOB("none"), CLV_E_NOT_FOUND, NULL },
+	{ "iam_set_job", JOB("j"), CLV_OK, NULL },
+	{ "iam_set_job", JOB("none"), CLV_E_NOT_FOUND, NULL },
+	{ "document_get", PROJECT, CLV_OK, NULL },
+	{ "document_remove", PROJECT, CLV_E_NOT_FOUND, NULL },
+	{ "document_set", PROJECT, CLV_OK, NULL },
+	{ "document_get", PROJECT, CLV_OK, NULL },
+	{ "document_remove", PROJECT, CLV_OK, NULL },
+	{ "constraint_get", WRAPPED, CLV_E_NOT_FOUND, NULL },
+	{ "constraint_remove", WRAPPED, CLV_E_NOT_FOUND, NULL },
+	{ "constraint_set", WRAPPED, CLV_OK, NULL },
+	{ "constraint_get", WRAPPED, CLV_OK, NULL },
+	{ "constraint_list", PROJECT, CLV_OK, NULL },
+	{ "constraint_remove", WRAPPED, CLV_OK, NULL },
+	{ "role_get", PROJECT, CLV_E_NOT_FOUND, NULL },
+	{ "role_update", PROJECT, CLV_E_NOT_FOUND, NULL },
+	{ "role_create", PROJECT, CLV_OK, NULL },
+	{ "role_create", PROJECT, CLV_E_ALREADY_EXISTS, NULL },
+	{ "role_get", PROJECT, CLV_OK, NULL },
+	{ "role_update", PROJECT, CLV_OK, NULL },
+	{ "role_list", PROJECT, CLV_OK, NULL },
+	{ "role_remove", PROJECT, CLV_OK, NULL },
+	{ "role_remove", PROJECT, CLV_E_NOT_FOUND, NULL },
+	{ "policy_explain", WRAPPED, CLV_OK, NULL },
+	{ "policy_explain", KEY("none"), CLV_OK, NULL },
+	{ "policy_lint", PROJECT, CLV_OK, NULL },
+	{ "policy_test", PROJECT, CLV_OK, NULL },
 };
+
+/* What a change leaves beside what it changed: the caller's reason, or which document it was. */
+static const char *reason_of(const struct verb *verb, const char *resource, char buf[512])
+{
+	if (strcmp(verb->permission, "cloudkms.cryptoKeyVersions.update") == 0 ||
+	    strcmp(verb->permission, "cloudkms.cryptoKeyVersions.destroy") == 0 ||
+	    strcmp(verb->permission, "cloudkms.cryptoKeyVersions.restore") == 0)
+		return "a reason";
+	if (strcmp(verb->name, "maintain_due") == 0)
+		return "to see what is due";
+	if (strcmp(verb->name, "document_set") == 0 || strcmp(verb->name, "document_remove") == 0)
+		return "groups";
+	if (strcmp(verb->permission, "claviger.policies.set") == 0)
+		snprintf(buf, 512, "%s/policies/claviger.callerLocations", resource);
+	else if (strncmp(verb->name, "role_", 5) == 0 && strcmp(verb->name, "role_get") != 0 &&
+		 strcmp(verb->name, "role_list") != 0)
+		snprintf(buf, 512, "%s/roles/reader", resource);
+	else
+		return NULL;
+	return buf;
+}
 
 static void play(struct home_world *w, size_t i, const char *owner)
 {
 	const struct verb *verb = verb_named(story[i].verb);
-	bool change = strcmp(verb->permission, "cloudkms.cryptoKeyVersions.update") == 0 ||
-		      strcmp(verb->permission, "cloudkms.cryptoKeyVersions.destroy") == 0 ||
-		      strcmp(verb->permission, "cloudkms.cryptoKeyVersions.restore") == 0;
+	char document[512];
 	bool two =
 		strcmp(verb->name, "dek_rewrap") == 0 || strcmp(verb->name, "version_import") == 0;
 	size_t questions = two ? 2 : 1;
@@ -281,10 +340,7 @@ static void play(struct home_world *w, size_t i, const char *owner)
 	assert_member(entry, "version", story[i].version);
 	assert_member(entry, "principal", owner);
 	assert_member(entry, "rule", "home-owner");
-	assert_member(entry, "reason",
-		      change                                    ? "a reason"
-		      : strcmp(verb->name, "maintain_due") == 0 ? "to see what is due"
-								: NULL);
+	assert_member(entry, "reason", reason_of(verb, story[i].resource, document));
 	assert_member(entry, "error", rc == CLV_OK ? NULL : w->err.text);
 	json_decref(entry);
 }

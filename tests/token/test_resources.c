@@ -34,6 +34,13 @@ static int64_t stored(const struct home_world *w)
 
 /* ---- names */
 
+/* Policies are of several kinds of things, and explanations of any. */
+static bool takes_other_kinds(const struct verb *verb)
+{
+	return strncmp(verb->name, "iam_", 4) == 0 || strncmp(verb->name, "constraint_", 11) == 0 ||
+	       strcmp(verb->name, "policy_explain") == 0;
+}
+
 static void names_of_the_wrong_kind_are_refused(struct home_world *w)
 {
 	static const char *const names[] = { PROJECT, LOCATION,         RING,
@@ -42,7 +49,7 @@ static void names_of_the_wrong_kind_are_refused(struct home_world *w)
 
 	world_open(w);
 	for (size_t i = 0; i < n_verbs; i++) {
-		if (verbs[i].missing == NULL)
+		if (verbs[i].missing == NULL || takes_other_kinds(&verbs[i]))
 			continue;
 		for (size_t j = 0; j < CLV_ARRAY_LEN(names); j++) {
 			size_t wanted = 0;

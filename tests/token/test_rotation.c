@@ -169,13 +169,11 @@ static void key_without_a_version_gets_a_primary_when_one_is_set(struct home_wor
 						 .residency = CLV_RESIDENCY_WRAPPED,
 						 .skip_initial_version = true };
 
-	world_tokens_away(w); /* none is needed */
 	world_open(w);
 	assert_ok(w, create(w, KEY("k"), &options));
 	assert_refused(w, create(w, KEY("k"), &options), CLV_E_ALREADY_EXISTS, KEY("k"));
 	assert_refused(w, create(w, LOCATION "/keyRings/none/cryptoKeys/k", &options),
 		       CLV_E_NOT_FOUND, "keyRings/none not found");
-	world_tokens_back(w);
 	assert_int_equal(get(w, KEY("k")).primary, 0);
 	assert_refused(w, use(w, KEY("k")), CLV_E_FAILED_PRECONDITION, "no primary version");
 	assert_ok(w, new_version(w, KEY("k")));
@@ -267,7 +265,6 @@ static void only_what_is_named_is_changed_and_empty_clears(struct home_world *w)
 		{ { .fields = CLV_KEY_NEXT_ROTATION_TIME | CLV_KEY_LABELS }, 0, 0, "" },
 	};
 
-	world_tokens_away(w); /* none is needed */
 	world_open(w);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++) {
 		struct clv_key key;

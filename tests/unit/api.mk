@@ -13,6 +13,8 @@ test_programs += \
 	tests/unit/test_inflight \
 	tests/token/test_home \
 	tests/token/test_gate \
+	tests/token/test_iam \
+	tests/token/test_residency \
 	tests/token/test_audit_failure \
 	tests/token/test_resources \
 	tests/token/test_crypt \
@@ -25,6 +27,7 @@ test_programs += \
 	tests/token/test_rotation \
 	tests/token/test_counts \
 	tests/token/test_intents \
+	tests/token/test_seal \
 	tests/token/test_stress
 
 tests_unit_test_inflight_SOURCES = tests/unit/test_inflight.c $(home_world)
@@ -36,6 +39,13 @@ tests_token_test_home_LDADD = $(test_libs)
 tests_token_test_gate_SOURCES = tests/token/test_gate.c $(home_verbs) $(home_world)
 tests_token_test_gate_CPPFLAGS = $(home_cppflags)
 tests_token_test_gate_LDADD = $(test_libs)
+tests_token_test_iam_SOURCES = tests/token/test_iam.c $(home_world)
+tests_token_test_iam_CPPFLAGS = $(home_cppflags)
+tests_token_test_iam_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=inflight_enter
+tests_token_test_iam_LDADD = $(test_libs)
+tests_token_test_residency_SOURCES = tests/token/test_residency.c $(home_world)
+tests_token_test_residency_CPPFLAGS = $(home_cppflags)
+tests_token_test_residency_LDADD = $(test_libs)
 tests_token_test_audit_failure_SOURCES = tests/token/test_audit_failure.c $(home_verbs) $(home_world)
 tests_token_test_audit_failure_CPPFLAGS = $(home_cppflags)
 tests_token_test_audit_failure_LDADD = $(test_libs)
@@ -79,6 +89,11 @@ tests_token_test_intents_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=store_intent_add,--wrap=store_intent_list,--wrap=store_key_add \
 	-Wl,--wrap=store_location_add,--wrap=hsm_version_create,--wrap=hsm_location_create
 tests_token_test_intents_LDADD = $(test_libs)
+tests_token_test_seal_SOURCES = tests/token/test_seal.c $(home_world)
+tests_token_test_seal_CPPFLAGS = $(home_cppflags) \
+	-DCLV_TEST_SHIM='"$(abs_top_builddir)/tests/support/.libs/libclvshim.so"'
+tests_token_test_seal_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=hsm_seal_mac,--wrap=hsm_anchor_write
+tests_token_test_seal_LDADD = $(test_libs)
 tests_token_test_stress_SOURCES = tests/token/test_stress.c $(home_verbs) $(home_world)
 tests_token_test_stress_CPPFLAGS = $(home_cppflags)
 tests_token_test_stress_LDADD = $(test_libs)

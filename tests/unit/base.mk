@@ -22,6 +22,7 @@ test_programs += \
 	tests/unit/test_clv1 \
 	tests/unit/test_import \
 	tests/unit/test_policy \
+	tests/unit/test_policy_text \
 	tests/unit/test_grant
 
 tests_unit_test_err_SOURCES = tests/unit/test_err.c tests/unit/base_check.h
@@ -78,6 +79,10 @@ tests_unit_test_import_LDADD = $(test_libs)
 tests_unit_test_policy_SOURCES = tests/unit/test_policy.c tests/unit/base_check.h
 tests_unit_test_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_policy_LDADD = $(test_libs)
+
+tests_unit_test_policy_text_SOURCES = tests/unit/test_policy_text.c tests/unit/base_check.h
+tests_unit_test_policy_text_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_policy_text_LDADD = $(test_libs)
 tests_unit_test_grant_SOURCES = tests/unit/test_grant.c tests/unit/base_check.h
 tests_unit_test_grant_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_grant_LDADD = $(test_libs)

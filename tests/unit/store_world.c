@@ -112,6 +112,84 @@ void add_key(struct world *w, const char *id, enum clv_residency residency, unsi
 	assert_ok(w, store_key_add(w->store, grant(), &name, &key, &first, NULL, &w->err));
 }
 
+/* ---- a token that is none: its MAC is a hash */
+
+static clv_rc mac_of(const struct store_head *head, uint8_t mac[32], struct clv_err *err)
+{
+	struct store_head copy = *head;
+
+	memset(copy.mac, 0, sizeof copy.mac);
+	return store_hash(0xff, &copy, sizeof copy, mac, err);
+}
+
+static clv_rc accept_head(void *arg, int64_t tree, const struct store_head *head, int64_t began,
+			  bool *ret_sure, struct clv_err *err)
+{
+	struct world *w = arg;
+	uint8_t mac[32];
+
+	(void) began;
+	*ret_sure = false;
+	if (head == NULL)
+		return w->highest == 0 || tree != WORLD_TREE
+			       ? CLV_OK
+			       : clv_fail(err, CLV_E_DATA_LOSS, "the head is gone");
+	CLV_TRY(mac_of(head, mac, err));
+	if (memcmp(mac, head->mac, sizeof mac) != 0)
+		return clv_fail(err, CLV_E_DATA_LOSS, "the head was not made by this token");
+	return CLV_OK;
+}
+
+static clv_rc seal_head(void *arg, const struct store_head *before, struct store_head *head,
+			struct clv_err *err)
+{
+	struct world *w = arg;
+
+	if (w->token_away)
+		return clv_fail(err, CLV_E_UNAVAILABLE, "the token is away");
+	head->epoch = before != NULL ? before->epoch + 1 : w->highest + 1;
+	memcpy(head->previous, before != NULL ? before->mac : w->newest, sizeof head->previous);
+	return mac_of(head, head->mac, err);
+}
+
+static void note_head(void *arg, const struct store_head *head)
+{
+	struct world *w = arg;
+
+	if (head->tree != WORLD_TREE)
+		return;
+	w->highest = head->epoch;
+	memcpy(w->newest, head->mac, sizeof w->newest);
+}
+
+static bool only_removes(int kind, const char *before, const char *now)
+{
+	return kind == 1 && strlen(now) < strlen(before);
+}
+
+void world_unseal(struct world *w)
+{
+	w->highest = 0;
+	world_sql(w, "DELETE FROM heads; DELETE FROM leaves; DELETE FROM nodes");
+}
+
+void world_check_seal(struct world *w)
+{
+	struct store *store = world_connect(w);
+	struct store_head before, after;
+	uint64_t unsealed;
+	bool found;
+
+	assert_ok(w, store_unsealed_count(store, WORLD_TREE, &unsealed, &w->err));
+	assert_ok(w, store_head_get(store, WORLD_TREE, &found, &before, &w->err));
+	if (found && unsealed == 0 && !w->token_away) {
+		assert_ok(w, store_seal_tree(store, grant(), WORLD_TREE, &w->err));
+		assert_ok(w, store_head_get(store, WORLD_TREE, &found, &after, &w->err));
+		assert_memory_equal(before.root, after.root, sizeof before.root);
+	}
+	store_close(store);
+}
+
 static sqlite3 *raw_open(struct world *w)
 {
 	sqlite3 *db = NULL;
@@ -140,6 +218,7 @@ void world_sql(struct world *w, const char *sql)
 	sqlite3 *db = raw_open(w);
 	char *text = NULL;
 
+	w->tampered = true;
 	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
 		fail_msg("%s: %s", sql, text);
 	sqlite3_close(db);
@@ -180,6 +259,7 @@ struct store *world_connect(struct world *w)
 	struct store *store = NULL;
 
 	assert_ok(w, store_open(w->path, 200, &store, &w->err));
+	store_seal_set(store, &w->sealer);
 	return store;
 }
 
@@ -207,6 +287,7 @@ int world_set_up(void **state)
 	if (w == NULL)
 		return -1;
 	*state = w;
+	w->sealer = (struct store_sealer){ w, accept_head, seal_head, note_head, only_removes };
 	snprintf(w->dir, sizeof w->dir, "/tmp/claviger-store-XXXXXX");
 	if (mkdtemp(w->dir) == NULL)
 		return -1;
@@ -214,6 +295,8 @@ int world_set_up(void **state)
 	if (store_create(w->path, grant(), &home, &w->err) != CLV_OK ||
 	    store_open(w->path, 200, &w->store, &w->err) != CLV_OK ||
 	    store_location_add(w->store, grant(), &location, &token, NULL, &w->err) != CLV_OK ||
+	    (store_seal_set(w->store, &w->sealer),
+	     store_seal_tree(w->store, grant(), WORLD_TREE, &w->err)) != CLV_OK ||
 	    store_ring_add(w->store, grant(), &ring, &w->err) != CLV_OK) {
 		print_error("%s\n", w->err.text);
 		return -1;
@@ -233,6 +316,9 @@ int world_tear_down(void **state)
 {
 	struct world *w = *state;
 
+	if (w->store != NULL && !w->tampered && /* whatever the test has done */
+	    world_count(w, "PRAGMA user_version") == store_schema())
+		world_check_seal(w);
 	store_close(w->store);
 	nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	free(w);

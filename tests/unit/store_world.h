@@ -19,7 +19,21 @@ struct world {
 	char path[96];
 	struct store *store; /* waits 200 ms for another writer */
 	struct clv_err err;
+	bool token_away;    /* nothing can be sealed */
+	bool tampered;      /* by world_sql() */
+	uint64_t highest;   /* epoch that the anchors would have */
+	uint8_t newest[32]; /* and the MAC of the head of that epoch */
+	struct store_sealer sealer;
 };
+
+/* The row of the world's location: its tree, which is the first one. */
+#define WORLD_TREE 1
+
+/* Takes the seal off, for tests that write rows by SQL. */
+void world_unseal(struct world *w);
+
+/* Are all trees of the world what comes out when they are made anew? Ends the test if not. */
+void world_check_seal(struct world *w);
 
 /* cmocka fixtures: `*state` is a struct world with the location "dc-milan" and the ring "r". */
 int world_set_up(void **state);

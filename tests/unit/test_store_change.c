@@ -210,6 +210,7 @@ static void add_and_die(struct world *w, unsigned nth)
 
 	if (store_open(w->path, 1000, &store, &w->err) != CLV_OK)
 		_exit(1);
+	store_seal_set(store, &w->sealer);
 	changes_left = nth;
 	if (nth > 0)
 		sqlite3_update_hook(store->db, die_at_change, NULL);
@@ -367,6 +368,8 @@ static void *add_many(void *arg)
 	struct clv_err err = { 0 };
 	clv_rc rc = store_open(adder->w->path, 10000, &store, &err);
 
+	if (rc == CLV_OK)
+		store_seal_set(store, &adder->w->sealer);
 	for (unsigned i = adder->first; rc == CLV_OK && i < adder->first + 50; i++) {
 		const struct store_key key = some_key(CLV_RESIDENCY_WRAPPED);
 		const struct store_version first = some_version(CLV_RESIDENCY_WRAPPED, i);
@@ -452,6 +455,8 @@ static void *count_many(void *arg)
 	struct clv_err err = { 0 };
 	clv_rc rc = store_open(counter->w->path, 10000, &store, &err);
 
+	if (rc == CLV_OK)
+		store_seal_set(store, &counter->w->sealer);
 	for (unsigned i = 0; rc == CLV_OK && i < N_COUNTED;) {
 		rc = counter->count(store, &err);
 		if (rc == CLV_OK) {

@@ -291,6 +291,7 @@ static void times_fit_the_state_or_are_refused(void **state)
 	struct world *w = *state;
 
 	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	world_unseal(w);
 	for (size_t i = 0; i < CLV_ARRAY_LEN(table); i++) {
 		print_message("# %s\n", table[i]);
 		assert_refused(w, store_exec(w->store, table[i], &w->err), CLV_E_INTERNAL,

@@ -188,7 +188,7 @@ static void settings_hold_on_each_connection(void **state)
 		{ "PRAGMA trusted_schema", 0 },
 		{ "PRAGMA secure_delete", 1 },
 		{ "PRAGMA application_id", STORE_APPLICATION_ID },
-		{ "PRAGMA user_version", 3 },
+		{ "PRAGMA user_version", 5 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
 	};
 	struct world *w = *state;
@@ -202,7 +202,7 @@ static void settings_hold_on_each_connection(void **state)
 		}
 		world_reopen(w);
 	}
-	assert_int_equal(store_schema(), 3);
+	assert_int_equal(store_schema(), 5);
 }
 
 /* ---- opening */
@@ -230,7 +230,7 @@ static void newer_schema_is_refused_and_left_alone(void **state)
 	world_sql(w, "PRAGMA user_version = 999");
 	before = slurp(w->path, &n_before);
 	assert_refused(w, store_open(w->path, 0, &store, &w->err), CLV_E_FAILED_PRECONDITION,
-		       "schema 999, this one knows 3");
+		       "schema 999, this one knows 5");
 	after = slurp(w->path, &n_after);
 	assert_null(store);
 	assert_int_equal(n_before, n_after);
@@ -510,6 +510,49 @@ static void fixture_of_schema_3_reads_as_it_was_written(void **state)
 	assert_memory_equal(version.check_value, "\xc0\xc1\xc2\xc3", 4);
 }
 
+static void fixture_of_schema_4_reads_as_it_was_written(void **state)
+{
+	struct world *w = *state;
+	struct store_documents documents = { 0 };
+	char path[128];
+	int64_t epoch;
+
+	copy_fixture(w, 4, path);
+	assert_ok(w, walk(path, &w->err));
+	world_close(w);
+	assert_ok(w, store_open(path, 200, &w->store, &w->err));
+	assert_ok(w, store_policy_epoch_get(w->store, &epoch, &w->err));
+	assert_int_equal(epoch, 7);
+	assert_ok(w, store_document_list(w->store, 0, &documents, &w->err));
+	assert_int_equal(documents.n, 1);
+	assert_int_equal(documents.rows[0].row, 3);
+	assert_int_equal(documents.rows[0].row_version, 7);
+	assert_int_equal(documents.rows[0].kind, 1);
+	assert_string_equal(documents.rows[0].name, "projects/demo");
+	assert_string_equal(documents.rows[0].text, "{\"bindings\":[]}");
+	assert_int_equal(documents.rows[0].len, 15);
+	assert_int_equal(documents.rows[0].update_time, INT64_C(1763925505000000040));
+	assert_string_equal(documents.rows[0].update_principal, "user:ada");
+	store_documents_clear(&documents);
+}
+
+/* Homes from before have no documents: nobody but the owner may do anything, as it was. */
+static void upgrade_from_3_gives_no_documents(void **state)
+{
+	struct world *w = *state;
+	struct store_documents documents = { 0 };
+	char path[128];
+	int64_t epoch;
+
+	copy_fixture(w, 3, path);
+	world_close(w);
+	assert_ok(w, store_open(path, 200, &w->store, &w->err));
+	assert_ok(w, store_document_list(w->store, 0, &documents, &w->err));
+	assert_int_equal(documents.n, 0);
+	assert_ok(w, store_policy_epoch_get(w->store, &epoch, &w->err));
+	assert_int_equal(epoch, 1);
+}
+
 /* What a schema before could not know: keys do not rotate, versions were generated. */
 static void upgrade_from_2_gives_keys_no_rotation_and_no_labels(void **state)
 {
@@ -663,7 +706,7 @@ static void older_schema_is_upgraded_after_a_copy(void **state)
 	assert_int_equal(world_count(w, "SELECT colour = 'blue' FROM home"), 1);
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 
-	path_in(w, "catalogue.db.schema-3", path);
+	path_in(w, "catalogue.db.schema-5", path);
 	assert_int_equal(mode_of(path), 0600);
 	assert_ok(w, store_open(path, 0, &copy, &w->err));
 	assert_ok(w, store_key_get(copy, &name, &key, &w->err));
@@ -777,6 +820,8 @@ int main(void)
 		TEST(fixture_of_schema_1_reads_as_it_was_written),
 		TEST(fixture_of_schema_2_reads_as_it_was_written),
 		TEST(fixture_of_schema_3_reads_as_it_was_written),
+		TEST(fixture_of_schema_4_reads_as_it_was_written),
+		TEST(upgrade_from_3_gives_no_documents),
 		TEST(upgrade_from_2_gives_keys_no_rotation_and_no_labels),
 		TEST(fixtures_have_the_schema_that_the_steps_make),
 		TEST(upgrade_from_1_keeps_every_row_and_gives_keys_the_default_delay),

@@ -273,6 +273,7 @@ static void key_without_a_primary_says_so(void **state)
 	struct store_key key;
 
 	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	world_unseal(w);
 	world_sql(w, "UPDATE crypto_keys SET primary_number = NULL");
 	assert_ok(w, store_key_get(w->store, &name, &key, &w->err));
 	assert_int_equal(key.pub.primary, 0);
@@ -441,6 +442,7 @@ static void versions_are_listed_in_numeric_order(void **state)
 	size_t n;
 
 	add_key(w, "k", CLV_RESIDENCY_WRAPPED, 1);
+	world_unseal(w);
 	world_sql(w, "WITH RECURSIVE n (i) AS (SELECT 12 UNION ALL SELECT i - 1 FROM n WHERE i > 2)"
 		     " INSERT INTO versions (crypto_key, location, number, uid, state, algorithm,"
 		     " protection, residency, create_time, generate_time, state_time,"

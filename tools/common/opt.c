@@ -422,13 +422,19 @@ static clv_rc check_required(const struct kms_args *args, struct clv_err *err)
 static clv_rc check_args(const struct kms_args *args, struct clv_err *err)
 {
 	const char *want = args->verb->args;
+	size_t n = 0;
 
 	if (want != NULL && want[0] == '[')
 		return CLV_OK;
-	if (want != NULL && args->n_args == 0)
-		return kms_usage(args, err, "%s is missing", want);
-	if (args->n_args > (want != NULL))
-		return kms_usage(args, err, "unexpected `%.60s`", args->arg[want != NULL]);
+	for (; want != NULL && *want != '\0'; n++) {
+		size_t len = strcspn(want, " ");
+
+		if (n == args->n_args)
+			return kms_usage(args, err, "%.*s is missing", (int) len, want);
+		want += len + (want[len] == ' ');
+	}
+	if (args->n_args > n)
+		return kms_usage(args, err, "unexpected `%.60s`", args->arg[n]);
 	return CLV_OK;
 }
 

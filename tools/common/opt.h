@@ -54,8 +54,8 @@ struct kms_verb {
 	const char *name; /* NULL: the noun is the whole command, as in `kmsctl encrypt` */
 	clv_rc (*run)(struct kms_run *run, struct clv_err *err);
 	const struct kms_opt *opts; /* ended by a row without a name; may be NULL */
-	const char *args;           /* "KEY": one; "[COMMAND...]": any number; NULL: none */
-	int kind;                   /* enum clv_name_kind of what it works on, or KMS_NO_NAME */
+	const char *args; /* "KEY": one; "KEY FILE": two; "[COMMAND...]": any number; NULL: none */
+	int kind;         /* enum clv_name_kind of what it works on, or KMS_NO_NAME */
 	enum kms_effect effect;
 	const char *help; /* one line */
 };

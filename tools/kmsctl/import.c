@@ -45,7 +45,7 @@ static clv_rc wrap_here(struct kms_run *run, const char *job_name, struct clv_bu
 	char pem[PUBLIC_KEY_FILE_MAX + 1];
 	struct clv_import_job job;
 
-	CLV_TRY(clv_import_job_get(run->ctx, NULL, job_name, &job, err));
+	CLV_TRY(clv_import_job_get(run->ctx, run->who, job_name, &job, err));
 	CLV_TRY(public_key_of(run, &job, pem, err));
 	CLV_TRY(kms_read_secret_file(kms_text(run->args, "target-key-file"), "key",
 				     CLV_IMPORT_KEY_MAX, &key, err));
@@ -88,7 +88,7 @@ clv_rc kms_version_import(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(get_wrapped(run, job, &wrapped, err));
 	import.wrapped = clv_buf_view(&wrapped);
 	clv_name_format(&run->name, CLV_NAME_KEY, key);
-	CLV_TRY(clv_version_import(run->ctx, NULL, key, &import, &version, err));
+	CLV_TRY(clv_version_import(run->ctx, run->who, key, &import, &version, err));
 	kms_out_note(run->out, "Imported version [%ju] of key [%s].", (uintmax_t) version.number,
 		     run->name.key);
 	return kms_out_record(run->out, kms_record_version(&version), err);

@@ -18,6 +18,8 @@ struct kms_run {
 	const struct kms_args *args;
 	struct kms_out *out;
 	struct clv_ctx *ctx; /* NULL for verbs that are KMS_ALONE */
+	struct clv_caller caller;
+	const struct clv_caller *who; /* `caller`, or NULL where the line says nothing of one */
 	const char *home;
 	bool home_is_default;
 	mode_t umask;         /* the user's own; ours is 077 */
@@ -44,8 +46,13 @@ extern const struct kms_tables kmsctl_tables;
 	X(raw_encrypt)                                                                             \
 	X(raw_decrypt)                                                                             \
 	X(dek)                                                                                     \
+	X(project)                                                                                 \
+	X(role)                                                                                    \
+	X(org_policy)                                                                              \
+	X(policy)                                                                                  \
 	X(status)                                                                                  \
 	X(maintain)                                                                                \
+	X(catalogue)                                                                               \
 	X(token)                                                                                   \
 	X(help)                                                                                    \
 	X(completion)
@@ -123,6 +130,14 @@ CLV_MUST_USE clv_rc kms_names_finish(const struct kms_args *args, const char *ho
 				     struct clv_name *name, char full[CLV_NAME_MAX],
 				     struct clv_err *err);
 
+/*
+ * What the options of place name, from --project down to --key, for verbs without a name of their
+ * own. `text`, when not NULL, is a key beside them, or the full name of anything.
+ */
+CLV_MUST_USE clv_rc kms_name_of_options(const struct kms_args *args, const char *home_project,
+					const char *text, struct clv_name *ret_name,
+					struct clv_err *err);
+
 /* The location that `text`, an id or a full name, means in this project. */
 CLV_MUST_USE clv_rc kms_location_of(const struct kms_args *args, const char *project,
 				    const char *text, char ret_full[CLV_NAME_MAX],
@@ -144,6 +159,8 @@ json_t *kms_record_key(const void *key);              /* struct clv_key */
 json_t *kms_record_version(const void *version);      /* struct clv_version */
 json_t *kms_record_version_nist(const void *version); /* the same, with NIST's word for its state */
 json_t *kms_record_import_job(const void *job);       /* struct clv_import_job */
+json_t *kms_record_catalogue(const struct clv_catalogue_report *report);
+json_t *kms_record_restoration(const struct clv_restoration *restoration);
 json_t *kms_record_maintain(const struct clv_maintain_report *report);
 json_t *kms_record_token(const void *token); /* struct clv_token */
 json_t *kms_record_switch(const struct clv_switch_report *report);

@@ -46,6 +46,23 @@ static mode_t harden(void)
 	return umask(077);
 }
 
+/* Who the line says it is; the library sees to it that only the home's owner says so. */
+static void read_caller(struct kms_run *run)
+{
+	const struct kms_args *args = run->args;
+
+	if (!kms_given(args, "as") && !kms_given(args, "from") && !kms_given(args, "job-id") &&
+	    !kms_given(args, "component"))
+		return;
+	run->caller = (struct clv_caller){ .principal = kms_text(args, "as"),
+					   .place = kms_text(args, "from"),
+					   .job_id = kms_text(args, "job-id"),
+					   .component = kms_text(args, "component") };
+	if (run->caller.principal == NULL)
+		run->caller.principal = clv_ctx_principal(run->ctx);
+	run->who = &run->caller;
+}
+
 static clv_rc run_verb(struct kms_run *run, struct clv_err *err)
 {
 	const struct clv_ctx_options options = {
@@ -61,6 +78,7 @@ static clv_rc run_verb(struct kms_run *run, struct clv_err *err)
 	if (run->args->verb->effect != KMS_ALONE) {
 		CLV_TRY(clv_ctx_open(&options, &ctx, err));
 		run->ctx = ctx;
+		read_caller(run);
 		CLV_TRY(kms_names_finish(run->args, clv_ctx_project(ctx), &run->name, run->full,
 					 err));
 	}

@@ -188,6 +188,30 @@ clv_rc kms_names_collect(const struct kms_args *args, struct clv_name *ret_name,
 	return CLV_OK;
 }
 
+clv_rc kms_name_of_options(const struct kms_args *args, const char *home_project, const char *text,
+			   struct clv_name *ret_name, struct clv_err *err)
+{
+	const char *project = kms_project_asked(args);
+	struct clv_name name = { .kind = CLV_NAME_PROJECT };
+
+	if (text != NULL && strchr(text, '/') != NULL)
+		CLV_TRY(clv_name_parse(behind_service(text), &name, err));
+	else if (text != NULL)
+		CLV_TRY(read_part(args, CLV_NAME_KEY, text, &name, err));
+	for (size_t i = 0; i < KMS_ARRAY_LEN(parts); i++) {
+		const char *part = kms_text(args, parts[i].opt);
+
+		if (part != NULL)
+			CLV_TRY(read_part(args, parts[i].kind, part, &name, err));
+	}
+	if (name.project[0] == '\0')
+		CLV_TRY(read_part(args, CLV_NAME_PROJECT, project != NULL ? project : home_project,
+				  &name, err));
+	CLV_TRY(check_whole(args, &name, err));
+	*ret_name = name;
+	return CLV_OK;
+}
+
 clv_rc kms_names_finish(const struct kms_args *args, const char *home_project,
 			struct clv_name *name, char full[CLV_NAME_MAX], struct clv_err *err)
 {

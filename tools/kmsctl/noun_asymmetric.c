@@ -35,7 +35,8 @@ static clv_rc sign_digest(struct kms_run *run, struct clv_buf *signature, struct
 	CLV_TRY(kms_hash_file(kms_text(args, "input-file"), "input", hashing, err));
 	CLV_TRY(clv_hash_end(hashing, bytes, &len, err));
 	digest.bytes = kms_input(args, (struct clv_bytes){ bytes, len });
-	return clv_asymmetric_sign(run->ctx, NULL, run->full, NULL, &digest, signature, used, err);
+	return clv_asymmetric_sign(run->ctx, run->who, run->full, NULL, &digest, signature, used,
+				   err);
 }
 
 static clv_rc sign_data(struct kms_run *run, struct clv_buf *signature, struct clv_used *used,
@@ -47,7 +48,8 @@ static clv_rc sign_data(struct kms_run *run, struct clv_buf *signature, struct c
 	CLV_TRY(kms_read_file(kms_text(run->args, "input-file"), "input", CLV_SIGN_DATA_MAX, &bytes,
 			      err));
 	data = kms_input(run->args, clv_buf_view(&bytes));
-	return clv_asymmetric_sign(run->ctx, NULL, run->full, &data, NULL, signature, used, err);
+	return clv_asymmetric_sign(run->ctx, run->who, run->full, &data, NULL, signature, used,
+				   err);
 }
 
 static clv_rc asymmetric_sign(struct kms_run *run, struct clv_err *err)
@@ -86,8 +88,8 @@ static clv_rc asymmetric_decrypt(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(kms_read_file(kms_text(run->args, "ciphertext-file"), "ciphertext",
 			      CLV_CIPHERTEXT_MAX, &bytes, err));
 	ciphertext = kms_input(run->args, clv_buf_view(&bytes));
-	CLV_TRY(clv_asymmetric_decrypt(run->ctx, NULL, run->full, &ciphertext, &plaintext, &used,
-				       err));
+	CLV_TRY(clv_asymmetric_decrypt(run->ctx, run->who, run->full, &ciphertext, &plaintext,
+				       &used, err));
 	CLV_TRY(kms_check_output(run->args, kms_secret_view(plaintext), used.crc32c, err));
 	CLV_TRY(kms_sink_write(&sink, kms_secret_view(plaintext), err));
 	return kms_tell_used(run, sink.path, &used, err);

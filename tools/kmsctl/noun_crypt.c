@@ -55,7 +55,7 @@ static clv_rc encrypt(struct kms_run *run, struct clv_err *err)
 				     CLV_PLAINTEXT_MAX, &plaintext, err));
 	plain = kms_input(args, kms_secret_view(plaintext));
 	aad = kms_input(args, clv_buf_view(&crypt.aad));
-	CLV_TRY(clv_encrypt_checked(run->ctx, NULL, run->full, &plain, &aad, &crypt.ciphertext,
+	CLV_TRY(clv_encrypt_checked(run->ctx, run->who, run->full, &plain, &aad, &crypt.ciphertext,
 				    &crypt.used, err));
 	CLV_TRY(kms_check_output(args, clv_buf_view(&crypt.ciphertext), crypt.used.crc32c, err));
 	CLV_TRY(kms_sink_write(&crypt.sink, clv_buf_view(&crypt.ciphertext), err));
@@ -72,7 +72,7 @@ static clv_rc decrypt_once(void *what, struct clv_err *err)
 	struct clv_input ciphertext = kms_input(run->args, clv_buf_view(&crypt->ciphertext));
 	struct clv_input aad = kms_input(run->args, clv_buf_view(&crypt->aad));
 
-	CLV_TRY(clv_decrypt_checked(run->ctx, NULL, run->full, &ciphertext, &aad, &plaintext,
+	CLV_TRY(clv_decrypt_checked(run->ctx, run->who, run->full, &ciphertext, &aad, &plaintext,
 				    &crypt->used, err));
 	CLV_TRY(kms_check_output(run->args, kms_secret_view(plaintext), crypt->used.crc32c, err));
 	return kms_sink_write(&crypt->sink, kms_secret_view(plaintext), err);

@@ -98,7 +98,7 @@ static clv_rc generate(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(check_outputs(args, &wrapped, &plaintext, err));
 	CLV_TRY(read_aad(&dek, err));
 	options.aad = clv_buf_view(&dek.aad);
-	CLV_TRY(clv_dek_generate(run->ctx, NULL, run->full, &options, &dek.wrapped,
+	CLV_TRY(clv_dek_generate(run->ctx, run->who, run->full, &options, &dek.wrapped,
 				 plaintext.path != NULL ? &secret : NULL, dek.version, err));
 	CLV_TRY(kms_sink_write(&wrapped, clv_buf_view(&dek.wrapped), err));
 	if (plaintext.path != NULL)
@@ -121,7 +121,7 @@ static clv_rc unwrap(struct kms_run *run, struct clv_err *err)
 
 	CLV_TRY(kms_sink_check(&plaintext, err));
 	CLV_TRY(read_inputs(&dek, err));
-	CLV_TRY(clv_dek_unwrap(run->ctx, NULL, run->full, clv_buf_view(&dek.wrapped),
+	CLV_TRY(clv_dek_unwrap(run->ctx, run->who, run->full, clv_buf_view(&dek.wrapped),
 			       clv_buf_view(&dek.aad), &secret, dek.version, err));
 	CLV_TRY(write_secret(&plaintext, secret, err));
 	if (is_std(plaintext.path))
@@ -180,7 +180,7 @@ static clv_rc rewrap_one(struct kms_run *run, struct clv_err *err)
 
 	CLV_TRY(kms_sink_check(&sink, err));
 	CLV_TRY(read_inputs(&dek, err));
-	CLV_TRY(clv_dek_rewrap(run->ctx, NULL, run->full, clv_buf_view(&dek.wrapped),
+	CLV_TRY(clv_dek_rewrap(run->ctx, run->who, run->full, clv_buf_view(&dek.wrapped),
 			       clv_buf_view(&dek.aad), &out, &report, err));
 	if (!in_place || !report.unchanged)
 		CLV_TRY(kms_sink_write(&sink, clv_buf_view(&out), err));

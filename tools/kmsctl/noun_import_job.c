@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "tools/kmsctl/kmsctl.h"
+#include "tools/kmsctl/iam.h"
 
 static const struct {
 	const char *word; /* gcloud's */
@@ -46,7 +46,7 @@ static clv_rc import_job_create(struct kms_run *run, struct clv_err *err)
 	struct clv_import_job job;
 
 	CLV_TRY(read_method(run->args, &options.method, err));
-	CLV_TRY(clv_import_job_create(run->ctx, NULL, run->full, &options, &job, err));
+	CLV_TRY(clv_import_job_create(run->ctx, run->who, run->full, &options, &job, err));
 	kms_out_note(run->out, "Created import job [%s].", run->name.import_job);
 	return kms_out_made(run->out, kms_record_import_job(&job), err);
 }
@@ -56,7 +56,8 @@ static clv_rc import_job_page(struct kms_run *run, const char *after, size_t lim
 {
 	struct clv_import_job *items = NULL;
 
-	CLV_TRY(clv_import_job_list(run->ctx, NULL, run->full, after, limit, &items, ret_n, err));
+	CLV_TRY(clv_import_job_list(run->ctx, run->who, run->full, after, limit, &items, ret_n,
+				    err));
 	*ret_items = items;
 	return CLV_OK;
 }
@@ -85,7 +86,7 @@ static clv_rc import_job_describe(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_import_job job;
 
-	CLV_TRY(clv_import_job_get(run->ctx, NULL, run->full, &job, err));
+	CLV_TRY(clv_import_job_get(run->ctx, run->who, run->full, &job, err));
 	return kms_out_record(run->out, kms_record_import_job(&job), err);
 }
 
@@ -112,6 +113,17 @@ static const struct kms_opt list_opts[] = {
 	OPT_END,
 };
 
+static const struct kms_opt add_binding_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	OPT_BINDING,
+	OPT_END,
+};
+
+static const struct kms_opt remove_binding_opts[] = {
+	OPT_LOCATION, OPT_KEYRING, OPT_BINDING, OPT_EVERY_CONDITION, OPT_END,
+};
+
 static const struct kms_verb import_job_verbs[] = {
 	{ "create", import_job_create, create_opts, "IMPORT_JOB", CLV_NAME_IMPORT_JOB, KMS_CHANGES,
 	  "make an import job, good for three days" },
@@ -119,6 +131,8 @@ static const struct kms_verb import_job_verbs[] = {
 	  "list the import jobs of a key ring" },
 	{ "describe", import_job_describe, place_opts, "IMPORT_JOB", CLV_NAME_IMPORT_JOB, KMS_READS,
 	  "print an import job and its public key" },
+	KMS_IAM_VERBS("IMPORT_JOB", CLV_NAME_IMPORT_JOB, place_opts, add_binding_opts,
+		      remove_binding_opts),
 	{ 0 },
 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "tools/kmsctl/kmsctl.h"
+#include "tools/kmsctl/iam.h"
 
 /* A word of an option, and the number that it stands for. */
 struct word {
@@ -84,7 +84,7 @@ static clv_rc key_create(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(join_given(args, "labels", labels, &options.labels, err));
 	if (algorithm != NULL)
 		CLV_TRY(kms_read_algorithm(args, algorithm, &options.algorithm, err));
-	CLV_TRY(clv_key_create(run->ctx, NULL, run->full, &options, &key, err));
+	CLV_TRY(clv_key_create(run->ctx, run->who, run->full, &options, &key, err));
 	kms_out_note(run->out, "Created key [%s].", run->name.key);
 	return kms_out_made(run->out, kms_record_key(&key), err);
 }
@@ -94,7 +94,7 @@ static clv_rc key_page(struct kms_run *run, const char *after, size_t limit, voi
 {
 	struct clv_key *items = NULL;
 
-	CLV_TRY(clv_key_list(run->ctx, NULL, run->full, after, limit, &items, ret_n, err));
+	CLV_TRY(clv_key_list(run->ctx, run->who, run->full, after, limit, &items, ret_n, err));
 	*ret_items = items;
 	return CLV_OK;
 }
@@ -122,7 +122,7 @@ static clv_rc key_describe(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_key key;
 
-	CLV_TRY(clv_key_get(run->ctx, NULL, run->full, &key, err));
+	CLV_TRY(clv_key_get(run->ctx, run->who, run->full, &key, err));
 	return kms_out_record(run->out, kms_record_key(&key), err);
 }
 
@@ -134,7 +134,7 @@ static clv_rc set_primary(struct kms_run *run, uint64_t number, struct clv_err *
 	struct clv_key key;
 
 	clv_name_format(&run->name, CLV_NAME_KEY, name);
-	CLV_TRY(clv_key_set_primary(run->ctx, NULL, name, number, &key, err));
+	CLV_TRY(clv_key_set_primary(run->ctx, run->who, name, number, &key, err));
 	kms_out_note(run->out, "Version [%ju] is the primary of key [%s].", (uintmax_t) number,
 		     run->name.key);
 	return kms_out_made(run->out, kms_record_key(&key), err);
@@ -204,7 +204,7 @@ static clv_rc change(struct kms_run *run, const struct clv_key_changes *changes,
 	struct clv_key key;
 
 	clv_name_format(&run->name, CLV_NAME_KEY, name);
-	CLV_TRY(clv_key_update(run->ctx, NULL, name, changes, &key, err));
+	CLV_TRY(clv_key_update(run->ctx, run->who, name, changes, &key, err));
 	kms_out_note(run->out, "Updated key [%s].", run->name.key);
 	return kms_out_made(run->out, kms_record_key(&key), err);
 }
@@ -217,7 +217,8 @@ static clv_rc check_new_primary(struct kms_run *run, struct clv_err *err)
 	struct clv_version version;
 	struct clv_key key;
 
-	CLV_TRY(clv_key_get(run->ctx, NULL, clv_name_format(&name, CLV_NAME_KEY, full), &key, err));
+	CLV_TRY(clv_key_get(run->ctx, run->who, clv_name_format(&name, CLV_NAME_KEY, full), &key,
+			    err));
 	if (key.purpose != CLV_PURPOSE_ENCRYPT_DECRYPT)
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
 				"%s has purpose %s: only keys of purpose ENCRYPT_DECRYPT have a "
@@ -226,7 +227,7 @@ static clv_rc check_new_primary(struct kms_run *run, struct clv_err *err)
 	name.kind = CLV_NAME_VERSION;
 	name.version = (uint64_t) kms_number(run->args, "primary-version", 0);
 	clv_name_format(&name, CLV_NAME_VERSION, full);
-	CLV_TRY(clv_version_get(run->ctx, NULL, full, &version, err));
+	CLV_TRY(clv_version_get(run->ctx, run->who, full, &version, err));
 	if (version.state == CLV_STATE_ENABLED)
 		return CLV_OK;
 	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
@@ -365,6 +366,17 @@ static const struct kms_opt list_opts[] = {
 	OPT_END,
 };
 
+static const struct kms_opt add_binding_opts[] = {
+	OPT_LOCATION,
+	OPT_KEYRING,
+	OPT_BINDING,
+	OPT_END,
+};
+
+static const struct kms_opt remove_binding_opts[] = {
+	OPT_LOCATION, OPT_KEYRING, OPT_BINDING, OPT_EVERY_CONDITION, OPT_END,
+};
+
 static const struct kms_verb key_verbs[] = {
 	{ "create", key_create, create_opts, "KEY", CLV_NAME_KEY, KMS_CHANGES,
 	  "make a key with version 1, enabled and primary" },
@@ -380,6 +392,7 @@ static const struct kms_verb key_verbs[] = {
 	  KMS_CHANGES, "say when a key gets a new primary version by itself" },
 	{ "remove-rotation-schedule", key_remove_schedule, place_opts, "KEY", CLV_NAME_KEY,
 	  KMS_CHANGES, "end automatic rotation" },
+	KMS_IAM_VERBS("KEY", CLV_NAME_KEY, place_opts, add_binding_opts, remove_binding_opts),
 	{ 0 },
 };
 

@@ -8,7 +8,7 @@ static clv_rc location_page(struct kms_run *run, const char *after, size_t limit
 {
 	struct clv_location *items = NULL;
 
-	CLV_TRY(clv_location_list(run->ctx, NULL, run->full, after, limit, &items, ret_n, err));
+	CLV_TRY(clv_location_list(run->ctx, run->who, run->full, after, limit, &items, ret_n, err));
 	*ret_items = items;
 	return CLV_OK;
 }
@@ -42,10 +42,10 @@ static clv_rc location_create(struct kms_run *run, struct clv_err *err)
 	if (uri != NULL && module != NULL)
 		return kms_usage(run->args, err, "--softhsm-module needs --softhsm");
 	if (uri != NULL)
-		CLV_TRY(clv_location_create(run->ctx, NULL, run->full, uri, &location, err));
+		CLV_TRY(clv_location_create(run->ctx, run->who, run->full, uri, &location, err));
 	else
-		CLV_TRY(clv_location_create_softhsm(run->ctx, NULL, run->full, module, &location,
-						    err));
+		CLV_TRY(clv_location_create_softhsm(run->ctx, run->who, run->full, module,
+						    &location, err));
 	kms_out_note(run->out, "Created location [%s].", location.id);
 	if (location.n_tokens < 2)
 		kms_out_warn(run->out,
@@ -66,8 +66,8 @@ static clv_rc location_describe(struct kms_run *run, struct clv_err *err)
 	json_t *rec, *list;
 	size_t n;
 
-	CLV_TRY(clv_location_get(run->ctx, NULL, run->full, &location, err));
-	CLV_TRY(clv_token_list(run->ctx, NULL, run->full, &tokens, &n, err));
+	CLV_TRY(clv_location_get(run->ctx, run->who, run->full, &location, err));
+	CLV_TRY(clv_token_list(run->ctx, run->who, run->full, &tokens, &n, err));
 	page = tokens;
 	list = json_array();
 	for (size_t i = 0; i < n; i++)
@@ -89,8 +89,8 @@ static clv_rc location_random(struct kms_run *run, struct clv_err *err)
 	KMS_AUTO(clv_secret_free) struct clv_secret *bytes = NULL;
 
 	CLV_TRY(kms_sink_check(&sink, err));
-	CLV_TRY(clv_random_bytes(run->ctx, NULL, run->full, (size_t) kms_number(args, "length", 0),
-				 &bytes, err));
+	CLV_TRY(clv_random_bytes(run->ctx, run->who, run->full,
+				 (size_t) kms_number(args, "length", 0), &bytes, err));
 	return kms_sink_write(
 		&sink, (struct clv_bytes){ clv_secret_bytes(bytes), clv_secret_len(bytes) }, err);
 }

@@ -22,7 +22,7 @@ static clv_rc mac_sign(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(kms_sink_check(&sink, err));
 	CLV_TRY(kms_read_option(args, "input-file", "input", CLV_MAC_DATA_MAX, &bytes, err));
 	data = kms_input(args, clv_buf_view(&bytes));
-	CLV_TRY(clv_mac_sign(run->ctx, NULL, run->full, &data, &mac, &used, err));
+	CLV_TRY(clv_mac_sign(run->ctx, run->who, run->full, &data, &mac, &used, err));
 	CLV_TRY(kms_check_output(args, clv_buf_view(&mac), used.crc32c, err));
 	CLV_TRY(kms_sink_write(&sink, clv_buf_view(&mac), err));
 	return kms_tell_used(run, sink.path, &used, err);
@@ -55,7 +55,7 @@ static clv_rc mac_verify(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(kms_read_option(args, "signature-file", "signature", CLV_MAC_MAX, &mac_bytes, err));
 	data = kms_input(args, clv_buf_view(&bytes));
 	mac = kms_input(args, clv_buf_view(&mac_bytes));
-	CLV_TRY(clv_mac_verify(run->ctx, NULL, run->full, &data, &mac, &valid, &used, err));
+	CLV_TRY(clv_mac_verify(run->ctx, run->who, run->full, &data, &mac, &valid, &used, err));
 	return print_valid(run, valid, &used, err);
 }
 

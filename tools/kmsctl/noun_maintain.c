@@ -38,7 +38,7 @@ static clv_rc ask_first(struct kms_run *run, int64_t *ret_as_of, struct clv_err 
 	struct clv_maintain_due due;
 	size_t n;
 
-	CLV_TRY(clv_maintain_due(run->ctx, NULL, NAMED_AT_MOST, &due, &versions, &n, err));
+	CLV_TRY(clv_maintain_due(run->ctx, run->who, NAMED_AT_MOST, &due, &versions, &n, err));
 	page = versions;
 	if (due.versions > 0)
 		CLV_TRY(ask_about(&due, versions, n, err));
@@ -53,7 +53,7 @@ static clv_rc maintain(struct kms_run *run, struct clv_err *err)
 
 	if (kms_can_ask(run->out))
 		CLV_TRY(ask_first(run, &as_of, err));
-	CLV_TRY(clv_maintain_as_of(run->ctx, NULL, as_of, &report, err));
+	CLV_TRY(clv_maintain_as_of(run->ctx, run->who, as_of, &report, err));
 	if (report.left > 0)
 		return clv_fail(err, CLV_E_UNAVAILABLE,
 				"%" PRIu64 " destroyed, %" PRIu64 " rotated, %" PRIu64

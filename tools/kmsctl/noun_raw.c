@@ -160,7 +160,7 @@ static clv_rc raw_encrypt(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(kms_read_secret_file(kms_text(args, "plaintext-file"), "plaintext",
 				     CLV_PLAINTEXT_MAX, &plaintext, err));
 	raw.in.text = kms_input(args, kms_secret_view(plaintext));
-	CLV_TRY(clv_raw_encrypt(run->ctx, NULL, run->full, &raw.in, &out, &iv, &raw.used, err));
+	CLV_TRY(clv_raw_encrypt(run->ctx, run->who, run->full, &raw.in, &out, &iv, &raw.used, err));
 	CLV_TRY(kms_check_output(args, clv_buf_view(&out), raw.used.crc32c, err));
 	if (!kms_given(args, IV_OPTION))
 		CLV_TRY(write_iv(run, &iv, iv_name, &iv_path, err));
@@ -187,7 +187,8 @@ static clv_rc raw_decrypt(struct kms_run *run, struct clv_err *err)
 	CLV_TRY(kms_read_option(args, "ciphertext-file", "ciphertext", CLV_CIPHERTEXT_MAX,
 				&ciphertext, err));
 	raw.in.text = kms_input(args, clv_buf_view(&ciphertext));
-	CLV_TRY(clv_raw_decrypt(run->ctx, NULL, run->full, &raw.in, &plaintext, &raw.used, err));
+	CLV_TRY(clv_raw_decrypt(run->ctx, run->who, run->full, &raw.in, &plaintext, &raw.used,
+				err));
 	CLV_TRY(kms_check_output(args, kms_secret_view(plaintext), raw.used.crc32c, err));
 	CLV_TRY(kms_sink_write(&sink, kms_secret_view(plaintext), err));
 	return kms_tell_used(run, sink.path, &raw.used, err);

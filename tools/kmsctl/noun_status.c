@@ -14,6 +14,7 @@ static const struct kms_column status_columns[] = {
 	{ "SCHEDULED", "versionsScheduled", false },
 	{ "DESTROYED", "versionsDestroyed", false },
 	{ "PENDING", "tokenPending", false },
+	{ "UNSEALED", "sealPending", false },
 	{ "MESSAGE", "tokenMessage", false },
 	{ 0 },
 };
@@ -23,7 +24,7 @@ static clv_rc status(struct kms_run *run, struct clv_err *err)
 	struct clv_status now;
 	json_t *rec;
 
-	CLV_TRY(clv_status_get(run->ctx, NULL, &now, err));
+	CLV_TRY(clv_status_get(run->ctx, run->who, &now, err));
 	rec = kms_record_status(&now);
 	clv_status_done(&now);
 	return kms_out_record_with(run->out, rec, "locations", status_columns, err);

@@ -46,7 +46,7 @@ static clv_rc token_status(struct kms_run *run, struct clv_err *err)
 
 	CLV_TRY(new_probe(&probe, err));
 	memory = probe;
-	CLV_TRY(clv_token_status(run->ctx, NULL, run->full, probe, err));
+	CLV_TRY(clv_token_status(run->ctx, run->who, run->full, probe, err));
 	return print_probe(run, probe, err);
 }
 
@@ -68,7 +68,7 @@ static clv_rc token_list(struct kms_run *run, struct clv_err *err)
 	json_t *list;
 	size_t n;
 
-	CLV_TRY(clv_token_list(run->ctx, NULL, location, &tokens, &n, err));
+	CLV_TRY(clv_token_list(run->ctx, run->who, location, &tokens, &n, err));
 	page = tokens;
 	list = json_array();
 	for (size_t i = 0; i < n; i++)

@@ -14,7 +14,7 @@ static clv_rc version_page(struct kms_run *run, const char *after, size_t limit,
 	struct clv_version *items = NULL;
 	uint64_t behind = after != NULL ? strtoull(after, NULL, 10) : 0;
 
-	CLV_TRY(clv_version_list(run->ctx, NULL, run->full, behind, limit, &items, ret_n, err));
+	CLV_TRY(clv_version_list(run->ctx, run->who, run->full, behind, limit, &items, ret_n, err));
 	*ret_items = items;
 	return CLV_OK;
 }
@@ -61,7 +61,7 @@ static clv_rc version_describe(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_version version;
 
-	CLV_TRY(clv_version_get(run->ctx, NULL, run->full, &version, err));
+	CLV_TRY(clv_version_get(run->ctx, run->who, run->full, &version, err));
 	return kms_out_record(run->out,
 			      kms_given(run->args, "nist") ? kms_record_version_nist(&version)
 							   : kms_record_version(&version),
@@ -75,7 +75,7 @@ static clv_rc check_has_primary(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_key key;
 
-	CLV_TRY(clv_key_get(run->ctx, NULL, run->full, &key, err));
+	CLV_TRY(clv_key_get(run->ctx, run->who, run->full, &key, err));
 	if (key.purpose == CLV_PURPOSE_ENCRYPT_DECRYPT)
 		return CLV_OK;
 	return clv_fail(err, CLV_E_FAILED_PRECONDITION,
@@ -89,7 +89,7 @@ static clv_rc make_primary(struct kms_run *run, uint64_t number, struct clv_err 
 {
 	struct clv_key key;
 	struct clv_err why;
-	clv_rc rc = clv_key_set_primary(run->ctx, NULL, run->full, number, &key, &why);
+	clv_rc rc = clv_key_set_primary(run->ctx, run->who, run->full, number, &key, &why);
 
 	if (rc != CLV_OK)
 		return clv_fail(err, rc,
@@ -104,7 +104,7 @@ static clv_rc version_create(struct kms_run *run, struct clv_err *err)
 
 	if (kms_given(run->args, "primary"))
 		CLV_TRY(check_has_primary(run, err));
-	CLV_TRY(clv_version_create(run->ctx, NULL, run->full, &version, err));
+	CLV_TRY(clv_version_create(run->ctx, run->who, run->full, &version, err));
 	kms_out_note(run->out, "Created version [%" PRIu64 "] of key [%s].", version.number,
 		     run->name.key);
 	if (kms_given(run->args, "primary"))
@@ -138,7 +138,7 @@ static clv_rc version_disable(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_switch_report report;
 
-	CLV_TRY(clv_version_disable(run->ctx, NULL, run->full, kms_text(run->args, "reason"),
+	CLV_TRY(clv_version_disable(run->ctx, run->who, run->full, kms_text(run->args, "reason"),
 				    &report, err));
 	return switched(run, &report, "Disabled", err);
 }
@@ -147,7 +147,7 @@ static clv_rc version_enable(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_switch_report report;
 
-	CLV_TRY(clv_version_enable(run->ctx, NULL, run->full, kms_text(run->args, "reason"),
+	CLV_TRY(clv_version_enable(run->ctx, run->who, run->full, kms_text(run->args, "reason"),
 				   &report, err));
 	return switched(run, &report, "Enabled", err);
 }
@@ -167,7 +167,7 @@ static clv_rc version_destroy(struct kms_run *run, struct clv_err *err)
 	struct clv_switch_report report;
 	char due[CLV_TIME_TEXT_MAX];
 
-	CLV_TRY(clv_version_destroy(run->ctx, NULL, run->full, kms_text(run->args, "reason"),
+	CLV_TRY(clv_version_destroy(run->ctx, run->who, run->full, kms_text(run->args, "reason"),
 				    &report, err));
 	kms_out_note(run->out,
 		     "Version [%" PRIu64 "] of key [%s] will be destroyed at %s, unless restored.",
@@ -180,7 +180,7 @@ static clv_rc version_restore(struct kms_run *run, struct clv_err *err)
 {
 	struct clv_switch_report report;
 
-	CLV_TRY(clv_version_restore(run->ctx, NULL, run->full, kms_text(run->args, "reason"),
+	CLV_TRY(clv_version_restore(run->ctx, run->who, run->full, kms_text(run->args, "reason"),
 				    &report, err));
 	kms_out_note(run->out, "Restored version [%" PRIu64 "] of key [%s]; it is %s.",
 		     report.version.number, run->name.key, clv_state_name(report.version.state));
@@ -205,7 +205,7 @@ static clv_rc get_public_key(struct kms_run *run, struct clv_err *err)
 		return kms_usage(run->args, err,
 				 "with --format the public key needs an --output-file");
 	CLV_TRY(kms_sink_check(&sink, err));
-	CLV_TRY(clv_public_key_get(run->ctx, NULL, run->full,
+	CLV_TRY(clv_public_key_get(run->ctx, run->who, run->full,
 				   der ? CLV_PUBLIC_KEY_DER : CLV_PUBLIC_KEY_PEM, &key, &used,
 				   err));
 	CLV_TRY(kms_check_output(run->args, clv_buf_view(&key), used.crc32c, err));

@@ -186,6 +186,25 @@ json_t *kms_record_import_job(const void *p)
 	return rec;
 }
 
+json_t *kms_record_catalogue(const struct clv_catalogue_report *report)
+{
+	json_t *rec = json_object();
+
+	kms_put_number(&rec, "rows", report->n_rows);
+	kms_put_number(&rec, "locations", report->n_locations);
+	return rec;
+}
+
+json_t *kms_record_restoration(const struct clv_restoration *restoration)
+{
+	json_t *rec = json_object();
+
+	kms_put_number(&rec, "epoch", restoration->epoch);
+	kms_put_number(&rec, "newestEpoch", restoration->newest);
+	kms_put_number(&rec, "versionsDisabled", restoration->n_disabled);
+	return rec;
+}
+
 json_t *kms_record_maintain(const struct clv_maintain_report *report)
 {
 	json_t *rec = json_object();
@@ -292,6 +311,8 @@ static json_t *status_location(const struct clv_status_location *location)
 	kms_put_number(&rec, "versionsScheduled", location->n_versions_scheduled);
 	kms_put_number(&rec, "versionsDestroyed", location->n_versions_destroyed);
 	kms_put_number(&rec, "tokenPending", location->n_token_pending);
+	kms_put_number(&rec, "sealEpoch", location->seal_epoch);
+	kms_put_number(&rec, "sealPending", location->n_seal_pending);
 	return rec;
 }
 

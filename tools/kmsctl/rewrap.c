@@ -21,8 +21,8 @@ static clv_rc ask_key(struct rewrap *job, char version[CLV_NAME_MAX], uint8_t he
 {
 	KMS_AUTO_DONE(clv_buf_done) struct clv_buf wrapped = { 0 };
 
-	CLV_TRY(clv_dek_generate(job->run->ctx, NULL, job->run->full, NULL, &wrapped, NULL, version,
-				 err));
+	CLV_TRY(clv_dek_generate(job->run->ctx, job->run->who, job->run->full, NULL, &wrapped, NULL,
+				 version, err));
 	memcpy(head, wrapped.data, REWRAP_HEAD_LEN);
 	return CLV_OK;
 }
@@ -100,8 +100,8 @@ clv_rc rewrap_item(struct rewrap *job, struct clv_bytes wrapped, struct clv_buf 
 		return clv_fail(err, CLV_E_ABORTED,
 				"interrupted: %s; the same command goes on from there",
 				rewrap_tally(&job->counts, tally));
-	rc = clv_dek_rewrap(job->run->ctx, NULL, job->run->full, wrapped, job->aad, out, &report,
-			    err);
+	rc = clv_dek_rewrap(job->run->ctx, job->run->who, job->run->full, wrapped, job->aad, out,
+			    &report, err);
 	if (rc != CLV_OK) {
 		CLV_TRY(judge(job, rc, err));
 		*ret_outcome = REWRAP_BAD;

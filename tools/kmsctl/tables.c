@@ -9,6 +9,10 @@ static const struct kms_noun *const nouns[] = { KMSCTL_NOUNS(ADDRESS) NULL };
 static const struct kms_opt common[] = {
 	{ "home", 0, "DIR", KMS_FILE, 0, "folder of the home" },
 	{ "project", 0, "PROJECT", KMS_TEXT, 0, "project, if not the home's own" },
+	{ "as", 0, "PRINCIPAL", KMS_TEXT, 0, "act as another; for the owner of the home" },
+	{ "from", 0, "LOCATION", KMS_TEXT, 0, "act from a place; for the owner of the home" },
+	{ "job-id", 0, "ID", KMS_TEXT, 0, "for the audit log: the job that this is part of" },
+	{ "component", 0, "NAME", KMS_TEXT, 0, "for the audit log: the component that does it" },
 	{ "format", 0, "text|json|value(FIELD,...)|table(FIELD,...)", KMS_FORMAT, 0,
 	  "how to print the result" },
 	{ "quiet", 'q', NULL, KMS_TEXT, 0, "ask nothing, print no confirmations" },
@@ -21,22 +25,18 @@ static const struct kms_opt common[] = {
 	OPT_END,
 };
 
-/* Of gcloud: certificates of Google's HSMs, its users and their rights, keys held elsewhere. */
+/* Of gcloud: certificates of Google's HSMs, keys held elsewhere. */
 static const char *const not_offered[] = {
 	"--allowed-access-reasons",
 	"--attestation-file",
 	"--crypto-key-backend",
 	"--ekm-connection-key-path",
 	"--external-key-uri",
-	"add-iam-policy-binding",
 	"autokey-config",
 	"ekm-config",
 	"ekm-connections",
 	"get-certificate-chain",
-	"get-iam-policy",
 	"key-handles",
-	"remove-iam-policy-binding",
-	"set-iam-policy",
 	NULL,
 };
 
