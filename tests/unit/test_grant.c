@@ -4,12 +4,9 @@
 #include "lib/base/grant_impl.h"
 
 static const char *const reasons[] = {
-	[CLV_SYSTEM_PROBE] = "probe",
-	[CLV_SYSTEM_CANARY] = "canary",
-	[CLV_SYSTEM_RECOVERY] = "recovery",
-	[CLV_SYSTEM_HOME] = "home",
-	[CLV_SYSTEM_SEAL] = "seal",
-	[CLV_SYSTEM_CHECKPOINT] = "checkpoint",
+	[CLV_SYSTEM_PROBE] = "probe",       [CLV_SYSTEM_CANARY] = "canary",
+	[CLV_SYSTEM_RECOVERY] = "recovery", [CLV_SYSTEM_HOME] = "home",
+	[CLV_SYSTEM_SEAL] = "seal",         [CLV_SYSTEM_CHECKPOINT] = "checkpoint",
 };
 
 static void grant_system_has_one_grant_for_each_reason(void **state)
