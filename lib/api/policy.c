@@ -367,8 +367,9 @@ static void decide(const struct api_judge *judge, const struct policy_ask *asked
 	for (size_t i = 0; i < CLV_ARRAY_LEN(decision->with); i++)
 		decision->with[i] = policy_decide_facts(
 			judge->snapshot->policy, &ask,
-			&(struct policy_facts){ .protection = API_PROTECTION_FIRST + (int) i,
-						.state = CLV_STATE_ENABLED });
+			&(struct policy_facts){
+				.protection = (enum clv_protection)(API_PROTECTION_FIRST + i),
+				.state = CLV_STATE_ENABLED });
 }
 
 static bool fits(const struct remembered *entry, const struct policy_ask *ask, const char *place)

@@ -13,7 +13,7 @@ extern const size_t policy_n_location_files;
 /* ---- locations (location.c) */
 
 #define LOCATION_PARENTS_MAX 4
-#define LOCATION_DEPTH_MAX 8
+#define LOCATION_DEPTH_MAX 6
 #define LOCATION_GLOBAL "global"
 
 struct location {

@@ -8,6 +8,7 @@ fuzz_programs += \
 	tests/fuzz/name_fuzz \
 	tests/fuzz/policy_condition_fuzz \
 	tests/fuzz/policy_iam_fuzz \
+	tests/fuzz/policy_places_fuzz \
 	tests/fuzz/time_fuzz
 
 tests_fuzz_clv1_fuzz_SOURCES = tests/fuzz/clv1_fuzz.c $(fuzz_support)
@@ -31,6 +32,9 @@ tests_fuzz_policy_condition_fuzz_LDADD = $(test_libs)
 tests_fuzz_policy_iam_fuzz_SOURCES = tests/fuzz/policy_iam_fuzz.c $(fuzz_support)
 tests_fuzz_policy_iam_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_policy_iam_fuzz_LDADD = $(test_libs)
+tests_fuzz_policy_places_fuzz_SOURCES = tests/fuzz/policy_places_fuzz.c $(fuzz_support)
+tests_fuzz_policy_places_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_policy_places_fuzz_LDADD = $(test_libs)
 tests_fuzz_time_fuzz_SOURCES = tests/fuzz/time_fuzz.c $(fuzz_support)
 tests_fuzz_time_fuzz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_CFLAGS)
 tests_fuzz_time_fuzz_LDADD = $(test_libs)
@@ -145,6 +149,21 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/policy_iam/role \
 	tests/fuzz/seeds/policy_iam/role-stage \
 	tests/fuzz/seeds/policy_iam/role-unknown \
+	tests/fuzz/seeds/policy_places/callers \
+	tests/fuzz/seeds/policy_places/components \
+	tests/fuzz/seeds/policy_places/components-twice \
+	tests/fuzz/seeds/policy_places/durations \
+	tests/fuzz/seeds/policy_places/durations-wrong \
+	tests/fuzz/seeds/policy_places/duties \
+	tests/fuzz/seeds/policy_places/levels \
+	tests/fuzz/seeds/policy_places/no-json \
+	tests/fuzz/seeds/policy_places/no-rule \
+	tests/fuzz/seeds/policy_places/other-name \
+	tests/fuzz/seeds/policy_places/resource-deny-all \
+	tests/fuzz/seeds/policy_places/resource-locations \
+	tests/fuzz/seeds/policy_places/tree \
+	tests/fuzz/seeds/policy_places/tree-circle \
+	tests/fuzz/seeds/policy_places/tree-deep \
 	tests/fuzz/seeds/time/before-first \
 	tests/fuzz/seeds/time/behind-last \
 	tests/fuzz/seeds/time/duration \

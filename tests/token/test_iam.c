@@ -330,7 +330,7 @@ static void no_use_begins_after_its_grant_was_taken_away(struct home_world *w)
 }
 
 /* Between the question and going inside: what was granted by then is asked for again. */
-static struct home_world *removes_on_the_way;
+static struct home_world *_Atomic removes_on_the_way;
 
 clv_rc __real_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
 			     struct clv_err *err);
@@ -340,9 +340,8 @@ clv_rc __wrap_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv
 clv_rc __wrap_inflight_enter(struct inflight_seat *seat, int64_t row, struct clv_deadline deadline,
 			     struct clv_err *err)
 {
-	struct home_world *w = removes_on_the_way;
+	struct home_world *w = atomic_exchange(&removes_on_the_way, NULL);
 
-	removes_on_the_way = NULL;
 	if (w != NULL)
 		assert_ok(w, set(w, WRAPPED, "{}"));
 	return __real_inflight_enter(seat, row, deadline, err);
@@ -353,9 +352,9 @@ static void grant_taken_away_on_the_way_in_is_gone_inside(struct home_world *w)
 	world_open(w);
 	assert_ok(w, bind(w, WRAPPED, ada.principal, ENCRYPTER, NULL));
 	assert_ok(w, encrypt_as(w, &ada, WRAPPED));
-	removes_on_the_way = w;
+	atomic_store(&removes_on_the_way, w);
 	DENIED(w, encrypt_as(w, &ada, WRAPPED));
-	assert_null(removes_on_the_way);
+	assert_null(atomic_load(&removes_on_the_way));
 	assert_true(world_log_count(w, ada.principal, "\"PERMISSION_DENIED\"", "default-deny") ==
 		    1);
 }

@@ -476,6 +476,10 @@ static void actions_are_permissions_by_another_name(void **state)
 	policy_unref(policy);
 }
 
+#define CASE(action, resource, expect)                                                             \
+	"{\"cases\":[{\"as\":\"user:a\",\"action\":\"" action "\",\"resource\":\"" resource        \
+	"\",\"expect\":\"" expect "\"}]}"
+
 static void expected_decisions_are_compared(void **state)
 {
 	static const char cases[] =
@@ -487,12 +491,9 @@ static void expected_decisions_are_compared(void **state)
 		"{",
 		"{\"cases\":1}",
 		"{\"cases\":[{\"as\":\"user:a\"}]}",
-		"{\"cases\":[{\"as\":\"user:a\",\"action\":\"fly\",\"resource\":\"" KEY
-		"\",\"expect\":\"deny\"}]}",
-		"{\"cases\":[{\"as\":\"user:a\",\"action\":\"decrypt\",\"resource\":\"" KEY
-		"\",\"expect\":\"maybe\"}]}",
-		"{\"cases\":[{\"as\":\"user:a\",\"action\":\"decrypt\",\"resource\":\"x\","
-		"\"expect\":\"deny\"}]}",
+		CASE("fly", KEY, "deny"),
+		CASE("decrypt", KEY, "maybe"),
+		CASE("decrypt", "x", "deny"),
 	};
 	const struct policy_document document = policy_text(POLICY_IAM, DEMO, bindings);
 	struct policy *policy = policy_of(OWNER, &document, 1);
