@@ -7,7 +7,6 @@ set -eu
 . "${srcdir:?}/tests/support/tap.sh"
 kmsctl=${KMSCTL:-${top_builddir:?}/tools/kmsctl/kmsctl}
 cd "${TMPDIR:?}"
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3, which fills a catalogue'
 CLAVIGER_HOME=$PWD/home
 export CLAVIGER_HOME
 unset CLAVIGER_PROJECT XDG_DATA_HOME NO_COLOR
@@ -26,7 +25,7 @@ R=$(long r)
 "$kmsctl" keyrings create "$R" --location "$L" --quiet
 "$kmsctl" keys create "$(long k)" --location "$L" --keyring "$R" --quiet
 K=$("$kmsctl" keys list --location "$L" --keyring "$R" --uri)
-sqlite3 home/catalogue.db '.timeout 5000' "
+"$top_builddir/tests/support/edit_catalogue" "$CLAVIGER_HOME" "
 	PRAGMA synchronous = OFF;
 	WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < $N)
 	INSERT INTO versions (crypto_key, location, number, uid, state, algorithm, protection,

@@ -7,7 +7,6 @@ set -eu
 kmsctl=${KMSCTL:-${top_builddir:?}/tools/kmsctl/kmsctl}
 cd "${TMPDIR:?}"
 command -v script >/dev/null || skip_all 'no script(1), which makes a terminal'
-command -v sqlite3 >/dev/null || skip_all 'no sqlite3, which lets time pass in a catalogue'
 CLAVIGER_HOME=$PWD/home
 export CLAVIGER_HOME
 unset CLAVIGER_PROJECT XDG_DATA_HOME NO_COLOR
@@ -26,7 +25,8 @@ due()
 		number=$("$kmsctl" keys versions create --key "$K" --quiet --format 'value(name.basename())')
 		"$kmsctl" keys versions destroy "$number" --key "$K" --quiet >log
 	done
-	sqlite3 home/catalogue.db '.timeout 5000' 'UPDATE versions SET destroy_time = row WHERE state = 4'
+	"$top_builddir/tests/support/edit_catalogue" "$CLAVIGER_HOME" \
+		'UPDATE versions SET destroy_time = row WHERE state = 4'
 }
 # typed ANSWER COMMAND: runs it on a terminal where the answer is typed; out is what is seen there.
 # The answer is not: when it comes is chance, and it would stand in the middle of a line.

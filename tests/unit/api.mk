@@ -6,6 +6,11 @@ tests_support_raw_objects_CPPFLAGS = $(AM_CPPFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOK
 
 home_world = tests/support/home_world.c tests/support/home_world.h
 home_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -DCLV_SOFTHSM_MODULE='"$(TOKEN_MODULE)"'
+check_PROGRAMS += tests/support/edit_catalogue
+tests_support_edit_catalogue_SOURCES = tests/support/edit_catalogue.c $(home_world)
+tests_support_edit_catalogue_CPPFLAGS = $(home_cppflags)
+tests_support_edit_catalogue_LDADD = $(test_libs)
+
 home_kinds = tests/support/kinds.c tests/support/kinds.h
 home_verbs = tests/support/verbs.c tests/support/verbs.h
 
