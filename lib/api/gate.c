@@ -72,6 +72,10 @@ static clv_rc write_entry(struct clv_ctx *ctx, const struct gate_case *its, clv_
 		.version = version,
 		.rule = its->rule,
 		.reason = its->reason,
+		.actor = its->caller.actor,
+		.place = its->caller.place,
+		.job_id = its->caller.job_id,
+		.component = its->caller.component,
 		.outcome = rc,
 		.error = rc == CLV_OK ? NULL : text,
 	};
@@ -96,6 +100,16 @@ static uint64_t next_request(struct clv_ctx *ctx)
 
 /* ---- who asks ---- */
 
+/* What a caller says of itself goes into the audit log, whose entries are short. */
+static clv_rc check_label(const char *what, const char *text, struct clv_err *err)
+{
+	if (text == NULL || strlen(text) < CLV_CALLER_TEXT_MAX)
+		return CLV_OK;
+	return clv_fail(err, CLV_E_INVALID_ARGUMENT,
+			"the caller's %s is too long: at most %d bytes", what,
+			CLV_CALLER_TEXT_MAX - 1);
+}
+
 /* Who it says it is, or this process's own principal. */
 static clv_rc read_caller(const struct clv_ctx *ctx, const struct clv_caller *who,
 			  struct gate_case *its, struct clv_err *err)
@@ -108,6 +122,9 @@ static clv_rc read_caller(const struct clv_ctx *ctx, const struct clv_caller *wh
 		return clv_fail(err, CLV_E_INVALID_ARGUMENT,
 				"the caller's principal is missing or too long");
 	memcpy(its->principal, its->caller.principal, len + 1);
+	CLV_TRY(check_label("actor", its->caller.actor, err));
+	CLV_TRY(check_label("job id", its->caller.job_id, err));
+	CLV_TRY(check_label("component", its->caller.component, err));
 	if (its->caller.place != NULL)
 		CLV_TRY(clv_id_check(CLV_NAME_LOCATION, its->caller.place, err));
 	if (its->caller.actor == NULL && strcmp(its->principal, ctx->principal) != 0)

@@ -195,10 +195,14 @@ static clv_rc add_entry(struct clv_buf *line, const struct audit_entry *entry, s
 		be[i] = (uint8_t) (entry->request >> (56 - 8 * i));
 	clv_hex(be, sizeof be, request);
 	CLV_TRY(add_text(line, "{", err));
+	CLV_TRY(add_member(line, "actor", entry->actor, err));
+	CLV_TRY(add_member(line, "component", entry->component, err));
 	CLV_TRY(add_member(line, "error", entry->error, err));
+	CLV_TRY(add_member(line, "job_id", entry->job_id, err));
 	CLV_TRY(add_member(line, "outcome", clv_rc_name(entry->outcome), err));
 	CLV_TRY(add_member(line, "permission", entry->permission, err));
 	CLV_TRY(add_pid(line, err));
+	CLV_TRY(add_member(line, "place", entry->place, err));
 	CLV_TRY(add_member(line, "principal", entry->principal, err));
 	CLV_TRY(add_member(line, "reason", entry->reason, err));
 	CLV_TRY(add_member(line, "request", request, err));

@@ -26,6 +26,9 @@ struct audit_entry {
 	const char *version;    /* the version used, where there is one */
 	const char *rule;       /* which rule decided */
 	const char *reason;     /* the caller's, for changes */
+	const char *actor;      /* who acted as `principal` */
+	const char *place;      /* where the actor said that it runs */
+	const char *job_id, *component; /* as the caller said */
 	clv_rc outcome;
 	const char *error; /* text of the failure; NULL when outcome is CLV_OK */
 };

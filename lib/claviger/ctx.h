@@ -15,6 +15,8 @@
 /* An open home. Shared by all threads of the process; do not use it in a child after fork(). */
 struct clv_ctx;
 
+#define CLV_CALLER_TEXT_MAX 256 /* bytes of what a caller says of itself, with the final NUL */
+
 /* Who asks. Borrowed for the length of the call. Another than this process's own principal, and a
  * place, are taken from the owner of the home only, and written down with who acted. */
 struct clv_caller {

@@ -188,7 +188,7 @@ clv_rc store_token_list(struct store *store, const char *location, size_t limit,
 	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
 	struct store_place place;
 	struct clv_name name;
-	size_t n;
+	size_t n = 0;
 
 	CLV_TRY(store_look_begin(&look, store, err));
 	CLV_TRY(list_tokens(store, location, limit, rows, &n, err));

@@ -154,6 +154,12 @@ printf '{"components":[{"principal":"%s","component":"worker","project":"demo","
 	$worker >components.json
 works 'the registry says it' policy set components components.json
 uses 0 'and it may' $l --as $worker
+uses 0 'as part of a job' $l --as $worker --from europe-west2-a --job-id 2026-11-25_1 --component shuffle
+line=$(tail -n 1 "$CLAVIGER_HOME/audit/audit.jsonl")
+like 'the log says who it was, for what' "$line" \
+	'"actor":"user:.*"component":"shuffle".*"job_id":"2026-11-25_1".*"place":"europe-west2-a","principal":"'"$worker"
+like 'a job id is short' "$("$kmsctl" keyrings list --location europe-west2 --job-id "$(printf '%0300d' 0)" 2>&1)" \
+	'job id is too long: at most 255 bytes'
 sed 's/europe-west2-b/europe-west1-b/' components.json >moved.json
 works 'it moves' policy set components moved.json
 uses $denied 'and it may not' $l --as $worker

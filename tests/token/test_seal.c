@@ -4,6 +4,7 @@
  * of all of it, while a crash at any step of a change is not taken for one.
  */
 #include "config.h"
+#undef VERSION /* home_world.h has another */
 
 #include <dlfcn.h>
 #include <signal.h>

@@ -43,6 +43,10 @@ static const struct audit_entry full = {
 	.version = "projects/demo/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
 	.rule = "owner",
 	.reason = "drill",
+	.actor = "user:eve",
+	.place = "europe-west2-b",
+	.job_id = "2026-11-25_1",
+	.component = "worker",
 	.outcome = CLV_E_ABORTED,
 	.error = "read it again",
 };
@@ -144,9 +148,11 @@ static void set_size_limit(rlim_t bytes)
 static void line_has_every_member_in_order(void **state)
 {
 	static const char want[] =
-		"{\"error\":\"read it again\",\"outcome\":\"ABORTED\","
+		"{\"actor\":\"user:eve\",\"component\":\"worker\",\"error\":\"read it again\","
+		"\"job_id\":\"2026-11-25_1\",\"outcome\":\"ABORTED\","
 		"\"permission\":\"cloudkms.cryptoKeyVersions.update\",\"pid\":%ld,"
-		"\"principal\":\"user:ada\",\"reason\":\"drill\",\"request\":\"00000000000000ab\","
+		"\"place\":\"europe-west2-b\",\"principal\":\"user:ada\",\"reason\":\"drill\","
+		"\"request\":\"00000000000000ab\","
 		"\"resource\":"
 		"\"projects/demo/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1\","
 		"\"rule\":\"owner\",\"time\":\"2025-11-23T19:18:25.123456789Z\",\"version\":"
