@@ -138,7 +138,7 @@ static void a_field_that_nothing_has_is_known(void **state)
 static void add_many(struct kms_pile *pile, unsigned n)
 {
 	json_t *item = json_object();
-	char row[FILLED + 1];
+	char row[FILLED + 16];
 	struct clv_err err;
 
 	for (unsigned i = 0; i < n; i++) {
