@@ -55,7 +55,7 @@ static void try_sort(const char *text, const json_t *record)
 		return;
 	FUZZ_CHECK(kms_pile_new(text, 4, &pile, &err) == CLV_OK);
 	for (int i = 0; i < 3; i++)
-		FUZZ_CHECK(kms_pile_add(pile, record, "abc" + i, 1, &err) == CLV_OK);
+		FUZZ_CHECK(kms_pile_add(pile, record, &"abc"[i], 1, &err) == CLV_OK);
 	FUZZ_CHECK(kms_pile_begin(pile, &err) == CLV_OK);
 	for (int i = 0; i < 4; i++) {
 		FUZZ_CHECK(kms_pile_next(pile, &row, &len, &err) == CLV_OK);

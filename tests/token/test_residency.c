@@ -160,6 +160,7 @@ static void use_what_was_moved(struct home_world *w, void *arg)
 	assert_int_not_equal(rc, CLV_OK);
 	assert_int_not_equal(rc, CLV_E_NOT_FOUND); /* the row is there */
 	assert_int_equal(out.len, 0);
+	clv_buf_done(&out);
 	world_close(w);
 }
 
