@@ -57,6 +57,7 @@ struct inflight {
 struct inflight_seat {
 	struct inflight *inflight;
 	int fd;
+	pid_t owner;                /* that took it; a child after fork() must leave it alone */
 	struct shared_seat *shared; /* NULL: all were taken */
 	uint64_t stays;             /* so far */
 	unsigned others;            /* locks of other kinds that it holds besides */
@@ -238,6 +239,7 @@ clv_rc inflight_seat_new(struct inflight *inflight, struct inflight_seat **ret_s
 	if (seat->fd < 0)
 		return clv_fail_errno(err, CLV_E_UNAVAILABLE, errno, "gate file %s",
 				      inflight->path);
+	seat->owner = getpid();
 	seat->shared = find_seat(seat);
 	*ret_seat = CLV_TAKE(seat);
 	return CLV_OK;
@@ -247,7 +249,9 @@ struct inflight_seat *inflight_seat_free(struct inflight_seat *seat)
 {
 	if (seat == NULL)
 		return NULL;
-	if (seat->shared != NULL) {
+	/* A child that ends what it inherited is not the one who sits here: its parent may be
+	 * inside. The lock goes with the last descriptor, and so stays the parent's. */
+	if (seat->shared != NULL && seat->owner == getpid()) {
 		atomic_store(&seat->shared->stay, 0);
 		atomic_store(&seat->shared->pid, 0);
 	}

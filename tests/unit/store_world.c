@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/base/bytes.h"
 #include "tests/unit/store_world.h"
 
 const struct clv_grant *grant(void)
@@ -135,7 +136,7 @@ static clv_rc accept_head(void *arg, int64_t tree, const struct store_head *head
 			       ? CLV_OK
 			       : clv_fail(err, CLV_E_DATA_LOSS, "the head is gone");
 	CLV_TRY(mac_of(head, mac, err));
-	if (memcmp(mac, head->mac, sizeof mac) != 0)
+	if (!clv_same(mac, head->mac, sizeof mac))
 		return clv_fail(err, CLV_E_DATA_LOSS, "the head was not made by this token");
 	return CLV_OK;
 }

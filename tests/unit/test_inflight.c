@@ -398,6 +398,32 @@ static void seats_of_dead_processes_are_used_again(struct home_world *w)
 	inflight_close(gate);
 }
 
+/* Ends what it inherited from its parent, who is inside. */
+static void end_the_seat(struct home_world *w, void *arg)
+{
+	(void) w;
+	inflight_seat_free(arg);
+}
+
+static void child_that_ends_its_inherited_seat_leaves_its_parent_inside(struct home_world *w)
+{
+	struct inflight *gate = gate_new(w);
+	struct inflight_seat *inside = seat_new(w, gate), *seat = seat_new(w, gate);
+	struct inflight_wait wait;
+	char text[64];
+
+	enter(w, inside, ROW);
+	world_in_child(w, end_the_seat, inside);
+	snprintf(text, sizeof text, "process %d is still inside", (int) getpid());
+	assert_refused(w, inflight_drain(seat, ROW, in(20), &wait, &w->err),
+		       CLV_E_DEADLINE_EXCEEDED, text);
+	inflight_leave(inside, ROW);
+	assert_ok(w, inflight_drain(seat, ROW, in(1000), &wait, &w->err));
+	inflight_seat_free(seat);
+	inflight_seat_free(inside);
+	inflight_close(gate);
+}
+
 static void beyond_the_last_seat_the_locks_still_decide(struct home_world *w)
 {
 	struct inflight *gate = gate_new(w);
@@ -540,6 +566,7 @@ int main(void)
 		home_test(after_a_crash_in_a_change_all_reread_until_the_next),
 		home_test(every_change_counts_for_all_who_have_the_file_open),
 		home_test(seats_of_dead_processes_are_used_again),
+		home_test(child_that_ends_its_inherited_seat_leaves_its_parent_inside),
 		home_test(beyond_the_last_seat_the_locks_still_decide),
 		home_test(gate_file_is_its_owners_only_and_never_made_twice),
 		home_test(what_is_no_gate_file_is_data_loss),
