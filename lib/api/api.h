@@ -133,6 +133,9 @@ void api_change_end(struct api_change *change); /* for scope-bound use; twice is
 CLV_MUST_USE clv_rc api_seal_new(struct clv_ctx *ctx, struct clv_err *err);
 struct api_seal *api_seal_free(struct api_seal *seal);
 
+/* How many tokens were opened so far: with each, more can be told of what the catalogue says. */
+uint64_t api_seal_openings(const struct clv_ctx *ctx);
+
 /* For store_seal_set(); lives as long as the context. */
 const struct store_sealer *api_sealer(const struct clv_ctx *ctx);
 
@@ -280,6 +283,11 @@ CLV_MUST_USE clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
  */
 CLV_MUST_USE clv_rc gate_check(struct api_worker *worker, const struct clv_grant *grant,
 			       const struct policy_facts *facts, struct clv_err *err);
+
+/* The same for what nothing more is known of: under the change lock, so that what waited for it is
+ * not made after its author's grant was taken away. Errors: as gate_ask(). */
+CLV_MUST_USE clv_rc gate_check_again(struct api_worker *worker, const struct clv_grant *grant,
+				     struct clv_err *err);
 
 /* Would a constraint refuse this, whoever asks for it? For what is made as part of something else
  * that was granted, such as a rotation. Errors: as gate_ask(). */

@@ -259,6 +259,7 @@ clv_rc gate_ask(struct clv_ctx *ctx, const struct clv_caller *who,
 	CLV_TRY(open_case(ctx, who, question, &its, err));
 	rc = ask(ctx, its, err);
 	if (rc != CLV_OK) {
+		its->lowering = false; /* what is kept for a full disk is not for refusals */
 		if (write_entry(ctx, its, rc, NULL, err->text, &audit_err) != CLV_OK) {
 			/* Refused stays refused; that the log is broken shows at the next thing
 			 * allowed. */
@@ -306,6 +307,12 @@ clv_rc gate_check(struct api_worker *worker, const struct clv_grant *grant,
 	CLV_TRY(ask_again(worker, its, err));
 	verdict = verdict_with(its, facts);
 	return follow(its, &its->ask, &verdict, err);
+}
+
+clv_rc gate_check_again(struct api_worker *worker, const struct clv_grant *grant,
+			struct clv_err *err)
+{
+	return ask_again(worker, case_of(grant), err);
 }
 
 /* As the owner, whom constraints hold for and nothing else. */

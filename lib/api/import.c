@@ -128,6 +128,7 @@ static clv_rc import_new(struct importing *i, uint64_t *ret_number, struct clv_e
 	put_import(i, &version.pub);
 	version.pub.create_time = version.pub.import_time;
 	CLV_TRY(api_change_begin(i->worker->ctx, &change, err));
+	CLV_TRY(gate_check_again(i->worker, i->grant, err));
 	return store_version_add(i->worker->store, i->grant, &i->key_name, &version, NULL,
 				 ret_number, err);
 }
@@ -169,6 +170,7 @@ static clv_rc import_again(struct importing *i, const struct clv_name *name, str
 	again.pub.state = model_state_transition(was.pub.state, MODEL_VERB_REIMPORT).next;
 	put_import(i, &again.pub);
 	CLV_TRY(api_change_begin(i->worker->ctx, &change, err));
+	CLV_TRY(gate_check_again(i->worker, i->grant, err));
 	return store_version_reimport(i->worker->store, i->grant, &again, err);
 }
 

@@ -109,6 +109,7 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 		return rc;
 	CLV_TRY(make_job(worker, grant, name, options, &row, err));
 	CLV_TRY(api_change_begin(ctx, &change, err));
+	CLV_TRY(gate_check_again(worker, grant, err));
 	CLV_TRY(store_import_job_add(worker->store, grant, name, &row, err));
 	api_change_end(&change);
 	CLV_TRY(store_import_job_get(worker->store, name, &row, err));

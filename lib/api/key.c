@@ -58,6 +58,7 @@ static clv_rc add_without_version(struct api_worker *worker, const struct clv_gr
 	CLV_AUTO_DONE(api_change_end) struct api_change change = { 0 };
 
 	CLV_TRY(api_change_begin_sealed(worker, name->location, &change, err));
+	CLV_TRY(gate_check_again(worker, grant, err));
 	return store_key_add(worker->store, grant, name, key, NULL, NULL, err);
 }
 
@@ -72,6 +73,7 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 	CLV_TRY(api_version_make(worker, grant, name, &key->pub, &version, intent, err));
 	version.pub.create_time = key->pub.create_time; /* they are made as one */
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
+	CLV_TRY(gate_check_again(worker, grant, err));
 	return store_key_add(worker->store, grant, name, key, &version,
 			     intent->noted ? intent->row.id : NULL, err);
 }
@@ -237,6 +239,7 @@ static clv_rc set_primary_granted(struct clv_ctx *ctx, const struct clv_grant *g
 
 	CLV_TRY(api_worker_acquire(ctx, &worker, err));
 	CLV_TRY(api_change_begin_sealed(worker, name->location, &change, err));
+	CLV_TRY(gate_check_again(worker, grant, err));
 	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	if (!model_purpose_has_primary(key.pub.purpose))
 		return clv_fail(err, CLV_E_FAILED_PRECONDITION,
@@ -333,6 +336,7 @@ static clv_rc update_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 
 	CLV_TRY(api_worker_acquire(ctx, &worker, err));
 	CLV_TRY(api_change_begin_sealed(worker, name->location, &change, err));
+	CLV_TRY(gate_check_again(worker, grant, err));
 	CLV_TRY(store_key_get(worker->store, name, &key, err));
 	CLV_TRY(apply_changes(changes, &key.pub, err));
 	CLV_TRY(store_key_update(worker->store, grant, &key, err));

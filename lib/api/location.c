@@ -81,6 +81,7 @@ static clv_rc make_objects(struct making *making, struct api_worker *worker, str
 	CLV_TRY(hsm_location_create(hsm, making->grant, making->name->location, &ids, err));
 	CLV_TRY(hsm_log_public_key(hsm, ids.log, making->token.pub.log_key_pem, err));
 	CLV_TRY(api_change_begin_sealed(worker, NULL, &change, err));
+	CLV_TRY(gate_check_again(worker, making->grant, err));
 	return store_location_add(worker->store, making->grant, &making->row, &making->token,
 				  intent->row.id, err);
 }

@@ -15,6 +15,7 @@
 struct api_snapshot {
 	_Atomic unsigned refs;
 	int64_t epoch;
+	uint64_t openings;     /* of tokens, before it was read */
 	struct policy *policy; /* where a document cannot be read: one without documents */
 	clv_rc rc;             /* CLV_OK, or what is wrong with the documents ... */
 	struct clv_err why;    /* ... and its story */
@@ -100,28 +101,47 @@ static clv_rc compile(const struct clv_ctx *ctx, const struct store_documents *d
 	return policy_compile(ctx->info.owner, NULL, 0, &snapshot->policy, err);
 }
 
+static bool is_seal_broken(clv_rc rc, const struct clv_err *err)
+{
+	return rc == CLV_E_DATA_LOSS && err->domain != CLV_DOM_SQLITE;
+}
+
+static clv_rc read_all(struct store *store, struct api_snapshot *snapshot,
+		       struct store_documents *documents, struct clv_err *err)
+{
+	CLV_TRY(store_home_check(store, err));
+	/* Before the documents: a change in between makes the snapshot old, never young. */
+	CLV_TRY(store_policy_epoch_get(store, &snapshot->epoch, err));
+	return store_document_list(store, 0, documents, err);
+}
+
+/* What is not as it was sealed is not believed, and nobody is but the owner who repairs. */
+static clv_rc fill(const struct clv_ctx *ctx, struct store *store, struct api_snapshot *snapshot,
+		   struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_documents_clear) struct store_documents documents = { 0 };
+	clv_rc rc = read_all(store, snapshot, &documents, err);
+
+	if (!is_seal_broken(rc, err)) {
+		CLV_TRY(rc);
+		return compile(ctx, &documents, snapshot, err);
+	}
+	snapshot->rc = rc;
+	snapshot->why = *err;
+	snapshot->epoch = 0; /* and is read anew next time */
+	return policy_compile(ctx->info.owner, NULL, 0, &snapshot->policy, err);
+}
+
 static clv_rc snapshot_read(const struct clv_ctx *ctx, struct store *store,
 			    struct api_snapshot **ret_snapshot, struct clv_err *err)
 {
-	CLV_AUTO_DONE(store_documents_clear) struct store_documents documents = { 0 };
 	CLV_AUTO(snapshot_unref) struct api_snapshot *snapshot = calloc(1, sizeof *snapshot);
-	clv_rc rc;
 
 	if (snapshot == NULL)
 		return clv_fail(err, CLV_E_RESOURCE_EXHAUSTED, "no memory for a policy");
 	atomic_store(&snapshot->refs, 1);
-	/* Before the documents: a change in between makes this one old, never young. */
-	CLV_TRY(store_policy_epoch_get(store, &snapshot->epoch, err));
-	rc = store_document_list(store, 0, &documents, err);
-	if (rc == CLV_E_DATA_LOSS && err->domain != CLV_DOM_SQLITE) {
-		/* They are not what was sealed: nobody is believed but the owner who repairs. */
-		snapshot->rc = rc;
-		snapshot->why = *err;
-		rc = policy_compile(ctx->info.owner, NULL, 0, &snapshot->policy, err);
-	} else if (rc == CLV_OK) {
-		rc = compile(ctx, &documents, snapshot, err);
-	}
-	CLV_TRY(rc);
+	snapshot->openings = api_seal_openings(ctx);
+	CLV_TRY(fill(ctx, store, snapshot, err));
 	*ret_snapshot = CLV_TAKE(snapshot);
 	return CLV_OK;
 }
@@ -164,13 +184,18 @@ static struct api_snapshot *newest(struct api_policy *policy)
 	return snapshot;
 }
 
+static bool is_newer(const struct api_snapshot *a, const struct api_snapshot *b)
+{
+	return a->openings != b->openings ? a->openings > b->openings : a->epoch > b->epoch;
+}
+
 /* Unless somebody else has put a newer one there. Takes no share away from the caller. */
 static void publish(struct api_policy *policy, struct api_snapshot *snapshot)
 {
 	struct api_snapshot *old = snapshot_ref(snapshot);
 
 	pthread_mutex_lock(&policy->lock);
-	if (policy->snapshot->epoch < snapshot->epoch) {
+	if (is_newer(snapshot, policy->snapshot)) {
 		struct api_snapshot *there = policy->snapshot;
 
 		policy->snapshot = old;
@@ -180,15 +205,30 @@ static void publish(struct api_policy *policy, struct api_snapshot *snapshot)
 	snapshot_unref(old);
 }
 
+/* Only a token can tell that the documents are those that were sealed, so that what was read before
+ * one was opened is read again. */
+static clv_rc is_good(const struct clv_ctx *ctx, struct store *store,
+		      const struct api_snapshot *snapshot, bool *ret_good, struct clv_err *err)
+{
+	int64_t epoch = 0;
+	clv_rc rc = store_policy_epoch_get(store, &epoch, err);
+
+	if (rc != CLV_OK && !is_seal_broken(rc, err))
+		return rc;
+	*ret_good = rc == CLV_OK && epoch == snapshot->epoch &&
+		    snapshot->openings == api_seal_openings(ctx);
+	return CLV_OK;
+}
+
 /* The one that holds now, a share for the caller. */
 static clv_rc current(struct clv_ctx *ctx, struct store *store, struct api_snapshot **ret_snapshot,
 		      struct clv_err *err)
 {
 	CLV_AUTO(snapshot_unref) struct api_snapshot *snapshot = newest(ctx->policy);
-	int64_t epoch;
+	bool good;
 
-	CLV_TRY(store_policy_epoch_get(store, &epoch, err));
-	if (epoch != snapshot->epoch) {
+	CLV_TRY(is_good(ctx, store, snapshot, &good, err));
+	if (!good) {
 		snapshot = snapshot_unref(snapshot);
 		CLV_TRY(snapshot_read(ctx, store, &snapshot, err));
 		publish(ctx->policy, snapshot);

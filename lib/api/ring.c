@@ -73,6 +73,7 @@ static clv_rc create_granted(struct clv_ctx *ctx, const struct clv_grant *grant,
 		return rc;
 	CLV_TRY(fill_ring(worker, grant, name, &row, err));
 	CLV_TRY(api_change_begin(ctx, &change, err));
+	CLV_TRY(gate_check_again(worker, grant, err));
 	CLV_TRY(store_ring_add(worker->store, grant, &row, err));
 	to_public(&row, ret_ring);
 	return CLV_OK;

@@ -37,7 +37,13 @@ struct api_seal {
 	struct store_sealer sealer;
 	pthread_mutex_t lock; /* for the list and its members, never held over a token call */
 	struct api_tree *trees;
+	_Atomic uint64_t openings; /* of tokens, so far */
 };
+
+uint64_t api_seal_openings(const struct clv_ctx *ctx)
+{
+	return atomic_load(&ctx->seal->openings);
+}
 
 static struct api_tree *find_locked(struct api_seal *seal, int64_t row)
 {
@@ -353,6 +359,8 @@ static clv_rc put_tree(struct api_seal *seal, const struct api_tree *what, struc
 		next = tree->next;
 		*tree = *what;
 		tree->next = next;
+		if (what->hsm != NULL)
+			atomic_fetch_add(&seal->openings, 1);
 	}
 	pthread_mutex_unlock(&seal->lock);
 	return tree != NULL ? CLV_OK

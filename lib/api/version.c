@@ -168,6 +168,7 @@ static clv_rc commit(const struct switching *sw, struct api_worker *worker,
 		CLV_TRY(api_change_begin(sw->ctx, &change, err));
 	else
 		CLV_TRY(api_change_begin_sealed(worker, sw->name->location, &change, err));
+	CLV_TRY(gate_check_again(worker, sw->grant, err));
 	CLV_TRY(store_version_get(worker->store, sw->name, ret_row, err));
 	transition = model_state_transition(ret_row->pub.state, sw->verb);
 	if (transition.effect == MODEL_REFUSED)
@@ -419,6 +420,7 @@ static clv_rc make_and_add(struct api_worker *worker, const struct clv_grant *gr
 				key.pub.name);
 	CLV_TRY(api_version_make(worker, grant, key_name, &key.pub, &version, intent, err));
 	CLV_TRY(api_change_begin(worker->ctx, &change, err));
+	CLV_TRY(gate_check_again(worker, grant, err));
 	return store_version_add(worker->store, grant, key_name, &version,
 				 intent->noted ? intent->row.id : NULL, ret_number, err);
 }

@@ -126,7 +126,7 @@ clv_rc store_document_list(struct store *store, int kind, struct store_documents
 	return CLV_OK;
 }
 
-clv_rc store_policy_epoch_get(struct store *store, int64_t *ret_epoch, struct clv_err *err)
+static clv_rc read_epoch(struct store *store, int64_t *ret_epoch, struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_EPOCH_GET);
@@ -143,13 +143,23 @@ clv_rc store_policy_epoch_get(struct store *store, int64_t *ret_epoch, struct cl
 	return CLV_OK;
 }
 
+clv_rc store_policy_epoch_get(struct store *store, int64_t *ret_epoch, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
+
+	CLV_TRY(store_look_begin(&look, store, err));
+	CLV_TRY(store_seal_check(store, STORE_KIND_EPOCH, 1, err));
+	return read_epoch(store, ret_epoch, err);
+}
+
 static clv_rc next_epoch(struct store *store, int64_t *ret_epoch, struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_run_done)
 	struct store_run run = store_run_begin(store, STORE_SQL_EPOCH_NEXT);
 
+	CLV_TRY(store_seal_keep(store, STORE_KIND_EPOCH, 1, err));
 	CLV_TRY(store_step_done(&run, err));
-	return store_policy_epoch_get(store, ret_epoch, err);
+	return read_epoch(store, ret_epoch, err);
 }
 
 /* What stands there now, and is kept, inside a change: 0 for nothing. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/bytes.h"
 #include "lib/store/impl.h"
 #include "lib/base/banned.h"
 
@@ -286,4 +287,21 @@ clv_rc store_open(const char *path, unsigned wait_ms, struct store **ret_store, 
 clv_rc store_home_get(struct store *store, struct store_home *ret_home, struct clv_err *err)
 {
 	return read_home(store, ret_home, err);
+}
+
+clv_rc store_home_check(struct store *store, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
+	struct store_home home;
+
+	CLV_TRY(store_look_begin(&look, store, err));
+	CLV_TRY(store_seal_check(store, STORE_KIND_HOME, 1, err));
+	CLV_TRY(read_home(store, &home, err));
+	if (strcmp(home.owner, store->home.owner) == 0 &&
+	    clv_same(home.uuid, store->home.uuid, sizeof home.uuid))
+		return CLV_OK;
+	return clv_fail(err, CLV_E_DATA_LOSS,
+			"catalogue %.200s: it has another owner than when it was opened: somebody "
+			"changed it by other means; see kmsctl-catalogue(1)",
+			store->path);
 }

@@ -16,10 +16,11 @@
 #define ROWS_AT_ONCE 256
 
 static const char *const tables[STORE_KIND_END] = {
-	[STORE_KIND_HOME] = "home",       [STORE_KIND_LOCATION] = "locations",
-	[STORE_KIND_TOKEN] = "tokens",    [STORE_KIND_RING] = "key_rings",
-	[STORE_KIND_KEY] = "crypto_keys", [STORE_KIND_VERSION] = "versions",
-	[STORE_KIND_JOB] = "import_jobs", [STORE_KIND_DOCUMENT] = "documents",
+	[STORE_KIND_HOME] = "home",          [STORE_KIND_LOCATION] = "locations",
+	[STORE_KIND_TOKEN] = "tokens",       [STORE_KIND_RING] = "key_rings",
+	[STORE_KIND_KEY] = "crypto_keys",    [STORE_KIND_VERSION] = "versions",
+	[STORE_KIND_JOB] = "import_jobs",    [STORE_KIND_DOCUMENT] = "documents",
+	[STORE_KIND_EPOCH] = "policy_epoch",
 };
 
 /* ---- what a change writes ---- */
@@ -231,6 +232,18 @@ static clv_rc check_path(struct store *store, const struct store_sealed *now,
 	return fits ? CLV_OK : differs(store, now->name, "is not part of what was sealed", err);
 }
 
+/* A tree without a head was never sealed, and so has no leaf. */
+static clv_rc check_never_sealed(struct store *store, int64_t tree, struct clv_err *err)
+{
+	CLV_AUTO_DONE(store_run_done)
+	struct store_run run = store_run_begin(store, STORE_SQL_LEAF_ANY);
+	bool found;
+
+	store_bind_int(&run, ":tree", tree);
+	CLV_TRY(store_step(&run, &found, err));
+	return found ? differs(store, "the seal's head", "is gone", err) : CLV_OK;
+}
+
 static clv_rc check_sealed(struct store *store, const struct store_sealed *now, bool with_path,
 			   struct clv_err *err)
 {
@@ -241,7 +254,7 @@ static clv_rc check_sealed(struct store *store, const struct store_sealed *now, 
 		return CLV_OK;
 	CLV_TRY(get_head(store, now->tree, &found, &head, err));
 	if (!found)
-		return CLV_OK;
+		return check_never_sealed(store, now->tree, err);
 	CLV_TRY(check_leaf(store, now, err));
 	return with_path ? check_path(store, now, &head, err) : CLV_OK;
 }
@@ -332,7 +345,7 @@ clv_rc store_seal_check_bucket(struct store *store, int64_t tree, unsigned bucke
 		return CLV_OK;
 	CLV_TRY(get_head(store, tree, &found, &head, err));
 	if (!found)
-		return CLV_OK;
+		return check_never_sealed(store, tree, err);
 	CLV_TRY(list_refs(store, tree, bucket, &refs, err));
 	for (size_t at = 0; at + sizeof(struct leaf_ref) <= refs.len;
 	     at += sizeof(struct leaf_ref)) {

@@ -209,6 +209,7 @@ static bool same(const struct column *a, const struct column *b)
 enum { VERSION_STATE = 3, VERSION_BLOB = 9, VERSION_FIXED = 10 };
 enum { JOB_STATE = 3, JOB_BLOB = 5, JOB_FIXED = 6 };
 enum { DOCUMENT_NAME = 2, DOCUMENT_TEXT = 3 };
+enum { EPOCH = 2 };
 #define IDENTITY 2 /* the first columns never change */
 
 static bool state_lowers(uint64_t before, uint64_t now)
@@ -261,7 +262,12 @@ bool store_sealed_lowers(const struct store_sealer *sealer, enum store_kind kind
 	struct column a[COLUMNS_MAX], b[COLUMNS_MAX];
 	size_t n = split(before, a);
 
-	if (n <= VERSION_STATE || split(now, b) != n)
+	if (n <= EPOCH || split(now, b) != n)
+		return false;
+	if (kind == STORE_KIND_EPOCH) /* it makes others read, and decides nothing */
+		return fixed_are_same(a, b, n, n) &&
+		       get_number(a[EPOCH].data, 8) < get_number(b[EPOCH].data, 8);
+	if (n <= VERSION_STATE)
 		return false;
 	if (kind == STORE_KIND_VERSION)
 		return fixed_are_same(a, b, VERSION_FIXED, n) &&

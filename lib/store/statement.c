@@ -121,13 +121,17 @@
 			 "d.kind, 0, d.name, d.text, d.row_version, d.update_time,"                \
 			 " d.update_principal",                                                    \
 			 "documents d WHERE d"),                                                   \
+	[STORE_SQL_SEAL_EPOCH] = SEAL_ROW(COMMON_TREE, "'the number of policy changes'",           \
+					  "e.row, 0, e.epoch", "policy_epoch e WHERE e"),          \
 	[STORE_SQL_ROWS_HOME] = ROWS("home"), [STORE_SQL_ROWS_LOCATION] = ROWS("locations"),       \
 	[STORE_SQL_ROWS_TOKEN] = ROWS("tokens"), [STORE_SQL_ROWS_RING] = ROWS("key_rings"),        \
 	[STORE_SQL_ROWS_KEY] = ROWS("crypto_keys"), [STORE_SQL_ROWS_VERSION] = ROWS("versions"),   \
 	[STORE_SQL_ROWS_JOB] = ROWS("import_jobs"), [STORE_SQL_ROWS_DOCUMENT] = ROWS("documents"), \
+	[STORE_SQL_ROWS_EPOCH] = ROWS("policy_epoch"),                                             \
 	[STORE_SQL_COMMON_TREE] =                                                                  \
 		"SELECT l.row, l.id, l.create_time, 1 FROM locations l WHERE l.row > 0"            \
 		" ORDER BY l.row LIMIT 1",                                                         \
+	[STORE_SQL_LEAF_ANY] = "SELECT 1 FROM leaves WHERE tree = :tree LIMIT 1",                  \
 	[STORE_SQL_LEAF_GET] = "SELECT hash FROM leaves WHERE tree = :tree AND bucket = :bucket"   \
 			       " AND kind = :kind AND row = :row",                                 \
 	[STORE_SQL_LEAF_PUT] = "INSERT INTO leaves (tree, bucket, kind, row, hash)"                \

@@ -57,6 +57,10 @@ int store_schema(void); /* the newest schema number this code knows */
 CLV_MUST_USE clv_rc store_home_get(struct store *store, struct store_home *ret_home,
 				   struct clv_err *err);
 
+/* Is the home what was sealed, and what this connection found when it was opened? Errors:
+ * CLV_E_DATA_LOSS. */
+CLV_MUST_USE clv_rc store_home_check(struct store *store, struct clv_err *err);
+
 /* A location, with the ids of its objects on its token. */
 struct store_location {
 	int64_t row;

@@ -46,7 +46,7 @@ gives 0 "a key ring" keyrings create r --location dc-milan
 gives 0 "a key" keys create k --keyring r --location dc-milan --purpose encryption
 gives 0 "another key" keys create other --keyring r --location dc-milan --purpose encryption
 gives 0 "a fresh catalogue verifies" catalogue verify
-says "it says how much" 'Verified 8 rows of 1 location'
+says "it says how much" 'Verified 9 rows of 1 location'
 gives 9 "there is nothing to restore" catalogue restore dc-milan --accept
 says "that is said" 'there is nothing to restore'
 encrypt 0 "the key encrypts"

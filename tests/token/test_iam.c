@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/api/inflight.h"
+#include "lib/api/api.h"
 #include "tests/support/home_world.h"
 
 #define ENCRYPTER "roles/cloudkms.cryptoKeyEncrypter"
@@ -227,7 +227,7 @@ static void removal_needs_no_token_and_a_grant_does(struct home_world *w)
 	assert_refused(w, bind(w, WRAPPED, bob.principal, ENCRYPTER, NULL), CLV_E_UNAVAILABLE,
 		       "nothing was changed");
 	assert_ok(w, set(w, WRAPPED, "{\"bindings\":[]}"));
-	assert_int_equal(world_count(w, "SELECT count(*) FROM unsealed"), 1);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM unsealed"), 2);
 	DENIED(w, encrypt_as(w, &ada, WRAPPED));
 	world_tokens_back(w);
 	world_close(w);
@@ -453,6 +453,114 @@ static void no_parallel_edit_is_lost(struct home_world *w)
 	assert_int_equal(n, CLV_ARRAY_LEN(threads) + 1);
 }
 
+/* ---- somebody writes to the catalogue beside us */
+
+static const char *const put_aside[] = { "heads", "leaves", "nodes" };
+
+static void put_tables_aside(const struct home_world *w)
+{
+	char sql[256];
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(put_aside); i++) {
+		snprintf(sql, sizeof sql, "CREATE TABLE x%zu AS SELECT * FROM %s; DELETE FROM %s",
+			 i, put_aside[i], put_aside[i]);
+		world_tamper(w, sql);
+	}
+}
+
+static void put_tables_back(const struct home_world *w)
+{
+	char sql[256];
+
+	for (size_t i = 0; i < CLV_ARRAY_LEN(put_aside); i++) {
+		snprintf(sql, sizeof sql, "INSERT INTO %s SELECT * FROM x%zu; DROP TABLE x%zu",
+			 put_aside[i], i, i);
+		world_tamper(w, sql);
+	}
+}
+
+/* What is read before a token is open is read again when it is: nothing else can vouch for it. */
+static void forged_grant_from_before_the_token_was_open_ends_with_it(struct home_world *w)
+{
+	struct clv_buf out = { 0 };
+
+	put_tables_aside(w);
+	world_tamper(w, "INSERT INTO documents (row_version, kind, name, text, update_time,"
+			" update_principal) VALUES (1, 1, 'projects/demo', '{\"bindings\":[{"
+			"\"role\":\"roles/owner\",\"members\":[\"user:bob@example.com\"]}]}', 1,"
+			" 'user:bob')");
+	world_open(w);
+	assert_true(clv_iam_get(w->ctx, &bob, WRAPPED, &out, &w->err) == CLV_OK); /* no token yet */
+	clv_buf_done(&out);
+	world_tamper(w, "DELETE FROM documents WHERE name = 'projects/demo'");
+	put_tables_back(w);
+	DENIED(w, encrypt_as(w, &bob, WRAPPED));
+	DENIED(w, encrypt_as(w, &bob, WRAPPED)); /* and again, with nothing new */
+}
+
+static void removed_grant_does_not_come_back_with_an_old_number(struct home_world *w)
+{
+	struct clv_ctx *remembers;
+	int64_t epoch;
+	char sql[128];
+
+	world_open(w);
+	assert_ok(w, bind(w, WRAPPED, ada.principal, ENCRYPTER, NULL));
+	assert_ok(w, encrypt_as(w, &ada, WRAPPED));
+	epoch = world_count(w, "SELECT epoch FROM policy_epoch");
+	remembers = w->ctx;
+	w->ctx = NULL;
+	world_open(w);
+	assert_ok(w, set(w, WRAPPED, "{\"bindings\":[]}"));
+	world_close(w);
+	w->ctx = remembers;
+	snprintf(sql, sizeof sql, "UPDATE policy_epoch SET epoch = %lld", (long long) epoch);
+	world_tamper(w, sql);
+	assert_refused(w, encrypt_as(w, &ada, WRAPPED), CLV_E_DATA_LOSS, "policy changes");
+}
+
+/* ---- a grant that goes while a change waits for its turn */
+
+static struct home_world *in_between;
+
+clv_rc __real_api_change_begin_sealed(struct api_worker *worker, const char *location,
+				      struct api_change *ret_change, struct clv_err *err);
+clv_rc __wrap_api_change_begin_sealed(struct api_worker *worker, const char *location,
+				      struct api_change *ret_change, struct clv_err *err);
+clv_rc __wrap_api_change_begin_sealed(struct api_worker *worker, const char *location,
+				      struct api_change *ret_change, struct clv_err *err)
+{
+	struct home_world *w = in_between;
+
+	in_between = NULL;
+	if (w != NULL)
+		assert_ok(w, set(w, WRAPPED, "{\"bindings\":[]}"));
+	return __real_api_change_begin_sealed(worker, location, ret_change, err);
+}
+
+static void change_that_waited_is_not_made_without_its_grant(struct home_world *w)
+{
+	const struct clv_key_changes changes = { .fields = CLV_KEY_LABELS, .labels = "a=b" };
+	struct clv_switch_report report;
+	struct clv_key key;
+
+	world_open(w);
+	assert_ok(w, bind(w, WRAPPED, ada.principal, "roles/cloudkms.admin", NULL));
+	assert_ok(w, clv_key_update(w->ctx, &ada, WRAPPED, &changes, &key, &w->err));
+	in_between = w;
+	DENIED(w, clv_key_update(w->ctx, &ada, WRAPPED, &changes, &key, &w->err));
+	assert_null(in_between);
+	assert_ok(w, bind(w, WRAPPED, ada.principal, "roles/cloudkms.admin", NULL));
+	assert_ok(w, clv_version_disable(w->ctx, &ada, VERSION(WRAPPED), NULL, &report, &w->err));
+	in_between = w;
+	DENIED(w, clv_version_enable(w->ctx, &ada, VERSION(WRAPPED), NULL, &report, &w->err));
+	assert_int_equal(world_count(w, "SELECT state FROM versions WHERE number = 1 AND row = "
+					"(SELECT min(row) FROM versions)"),
+			 CLV_STATE_DISABLED);
+}
+
+/* ---- what is not known */
+
 static void what_is_not_known_is_refused_when_it_is_set(struct home_world *w)
 {
 	static const char *const texts[] = {
@@ -526,13 +634,13 @@ static void test_says_what_is_held_and_nothing_of_what_exists(struct home_world 
 
 /* ---- acting as another */
 
-static void only_the_owner_acts_as_another_or_from_a_place(struct home_world *w)
+static void owner_acts_as_another_and_from_a_place(struct home_world *w, void *arg)
 {
 	const struct clv_caller placed = { .principal = "user:ada@example.com",
 					   .place = "europe-west2" };
-	struct clv_caller own = { 0 };
 	struct clv_status status;
 
+	(void) arg;
 	world_open(w);
 	assert_ok(w, clv_status_get(w->ctx, NULL, &status, &w->err));
 	assert_string_equal(status.owner, clv_ctx_principal(w->ctx));
@@ -540,7 +648,15 @@ static void only_the_owner_acts_as_another_or_from_a_place(struct home_world *w)
 	assert_ok(w, bind(w, WRAPPED, ada.principal, ENCRYPTER, NULL));
 	assert_ok(w, encrypt_as(w, &ada, WRAPPED));
 	assert_ok(w, encrypt_as(w, &placed, WRAPPED));
+
 	world_close(w);
+}
+
+static void only_the_owner_acts_as_another_or_from_a_place(struct home_world *w)
+{
+	struct clv_caller own = { 0 };
+
+	world_in_child(w, owner_acts_as_another_and_from_a_place, NULL);
 	world_sql(w, "UPDATE home SET owner = 'user:somebody-else'");
 	world_open(w);
 	own.principal = clv_ctx_principal(w->ctx);
@@ -607,6 +723,9 @@ int main(void)
 		home_test(no_parallel_edit_is_lost),
 		home_test(what_is_not_known_is_refused_when_it_is_set),
 		home_test(things_without_a_policy_say_so),
+		home_test(forged_grant_from_before_the_token_was_open_ends_with_it),
+		home_test(removed_grant_does_not_come_back_with_an_old_number),
+		home_test(change_that_waited_is_not_made_without_its_grant),
 		home_test(test_says_what_is_held_and_nothing_of_what_exists),
 		home_test(only_the_owner_acts_as_another_or_from_a_place),
 		home_test(unreadable_document_denies_all_but_repair_and_the_switch),

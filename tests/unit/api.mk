@@ -46,7 +46,7 @@ tests_token_test_gate_CPPFLAGS = $(home_cppflags)
 tests_token_test_gate_LDADD = $(test_libs)
 tests_token_test_iam_SOURCES = tests/token/test_iam.c $(home_world)
 tests_token_test_iam_CPPFLAGS = $(home_cppflags)
-tests_token_test_iam_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=inflight_enter
+tests_token_test_iam_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=inflight_enter,--wrap=api_change_begin_sealed
 tests_token_test_iam_LDADD = $(test_libs)
 tests_token_test_residency_SOURCES = tests/token/test_residency.c $(home_world)
 tests_token_test_residency_CPPFLAGS = $(home_cppflags)

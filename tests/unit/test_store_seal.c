@@ -257,8 +257,24 @@ static void untouched_catalogue_verifies(void **state)
 
 	assert_ok(w, store_seal_verify(w->store, &report, &w->err));
 	assert_int_equal(report.trees, 1);
-	/* home, location, token, ring, two keys with a version each, job, document */
-	assert_int_equal(report.rows, 10);
+	/* home, location, token, ring, two keys with a version each, job, document, epoch */
+	assert_int_equal(report.rows, 11);
+}
+
+/* Also where there is no token that could say so. */
+static void tree_whose_head_was_taken_away_is_not_taken_for_a_new_one(void **state)
+{
+	struct world *w = *state;
+	const struct clv_name name = name_of(KEY_NAME("other") "/cryptoKeyVersions/1");
+	struct store_version version;
+	struct store_document document;
+
+	store_seal_set(w->store, NULL);
+	world_sql(w, "DELETE FROM heads");
+	assert_refused(w, store_version_get(w->store, &name, &version, &w->err), CLV_E_DATA_LOSS,
+		       "head is gone");
+	assert_refused(w, store_document_get(w->store, 1, "projects/none", &document, &w->err),
+		       CLV_E_DATA_LOSS, "head is gone");
 }
 
 static void change_of_a_tampered_row_is_refused_and_changes_nothing(void **state)
@@ -299,7 +315,7 @@ static void lowering_goes_through_without_a_token_and_is_sealed_later(void **sta
 	set_state(w, "other", CLV_STATE_DESTROY_SCHEDULED);
 	put_document(w, "projects/demo", "{\"bindings\":[]}");
 	assert_ok(w, store_unsealed_count(w->store, WORLD_TREE, &n, &w->err));
-	assert_int_equal(n, 2);
+	assert_int_equal(n, 3); /* the version, the document, the number of policy changes */
 	assert_int_equal(read_version(w, "other", 1).pub.state, CLV_STATE_DESTROY_SCHEDULED);
 	assert_ok(w, get_document(w));
 	w->token_away = false;
@@ -451,6 +467,7 @@ int main(void)
 		cmocka_unit_test(every_tampering_is_refused_and_named),
 		TEST(row_replayed_from_an_older_catalogue_is_refused),
 		TEST(untouched_catalogue_verifies),
+		TEST(tree_whose_head_was_taken_away_is_not_taken_for_a_new_one),
 		TEST(change_of_a_tampered_row_is_refused_and_changes_nothing),
 		TEST(change_beside_a_tampered_node_is_refused),
 		TEST(lowering_goes_through_without_a_token_and_is_sealed_later),
