@@ -146,10 +146,13 @@ static clv_rc read_epoch(struct store *store, int64_t *ret_epoch, struct clv_err
 clv_rc store_policy_epoch_get(struct store *store, int64_t *ret_epoch, struct clv_err *err)
 {
 	CLV_AUTO_DONE(store_look_end) struct store_look look = { 0 };
+	int64_t epoch;
 
 	CLV_TRY(store_look_begin(&look, store, err));
+	CLV_TRY(read_epoch(store, &epoch, err));
 	CLV_TRY(store_seal_check(store, STORE_KIND_EPOCH, 1, err));
-	return read_epoch(store, ret_epoch, err);
+	*ret_epoch = epoch;
+	return CLV_OK;
 }
 
 static clv_rc next_epoch(struct store *store, int64_t *ret_epoch, struct clv_err *err)
