@@ -23,6 +23,7 @@ test_support = \
 	tests/support/examples \
 	tests/support/fuzz.sh \
 	tests/support/lsan.supp \
+	tests/support/kmsctl.sh \
 	tests/support/tap.sh \
 	tests/support/tsan.supp \
 	tests/support/valgrind.supp

@@ -5,6 +5,8 @@
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"
+# shellcheck source=tests/support/kmsctl.sh
+. "$srcdir/tests/support/kmsctl.sh"
 kmsctl=${KMSCTL:-${top_builddir:?}/tools/kmsctl/kmsctl}
 cd "${TMPDIR:?}"
 CLAVIGER_HOME=$PWD/home
@@ -15,21 +17,6 @@ if ! command -v sqlite3 >/dev/null; then
 	exit 0
 fi
 
-# gives STATUS NAME ARGUMENT...: kmsctl ends with the status; out and err are what it says.
-gives()
-{
-	wanted=$1
-	name=$2
-	shift 2
-	rc=0
-	"$kmsctl" "$@" >out 2>err </dev/null || rc=$?
-	if [ "$rc" -eq "$wanted" ]; then
-		pass "$name"
-	else
-		fail "$name" "status $rc, $wanted wanted: $(cat out err)"
-	fi
-}
-says() { like "$1" "$(cat err)" "$2"; }
 edit() { sqlite3 "$CLAVIGER_HOME/catalogue.db" "$1"; }
 
 # shellcheck disable=SC2086 # $place is a list of words

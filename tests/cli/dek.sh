@@ -9,6 +9,8 @@
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"
+# shellcheck source=tests/support/kmsctl.sh
+. "$srcdir/tests/support/kmsctl.sh"
 kmsctl=${KMSCTL:-${top_builddir:?}/tools/kmsctl/kmsctl}
 cd "${TMPDIR:?}"
 CLAVIGER_HOME=$PWD/home
@@ -17,22 +19,6 @@ unset CLAVIGER_PROJECT XDG_DATA_HOME
 seed=${CLAVIGER_SEED:-$$}
 rounds=${CLAVIGER_REWRAP_ROUNDS:-2}
 note "seed $seed"
-
-# gives STATUS NAME ARGUMENT...: kmsctl ends with the status; out and err are what it says.
-gives()
-{
-	wanted=$1
-	name=$2
-	shift 2
-	rc=0
-	"$kmsctl" "$@" >out 2>err </dev/null || rc=$?
-	if [ "$rc" -eq "$wanted" ]; then
-		pass "$name"
-	else
-		fail "$name" "status $rc, $wanted wanted: $(cat out err)"
-	fi
-}
-says() { like "$1" "$(cat err)" "$2"; }
 
 # is_json NAME EXPRESSION: out is one JSON document, and the Perl expression on $_ holds.
 is_json()

@@ -6,6 +6,8 @@
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"
+# shellcheck source=tests/support/kmsctl.sh
+. "$srcdir/tests/support/kmsctl.sh"
 kmsctl=${KMSCTL:-${top_builddir:?}/tools/kmsctl/kmsctl}
 command -v openssl >/dev/null || skip_all 'openssl(1) is needed for what is compared with'
 cd "${TMPDIR:?}"
@@ -14,21 +16,6 @@ export CLAVIGER_HOME
 unset CLAVIGER_PROJECT XDG_DATA_HOME
 umask 077
 
-# gives STATUS NAME ARGUMENT...: kmsctl ends with the status; out and err are what it says.
-gives()
-{
-	wanted=$1
-	name=$2
-	shift 2
-	rc=0
-	"$kmsctl" "$@" >out 2>err </dev/null || rc=$?
-	if [ "$rc" -eq "$wanted" ]; then
-		pass "$name"
-	else
-		fail "$name" "status $rc, $wanted wanted: $(cat out err)"
-	fi
-}
-says() { like "$1" "$(cat err)" "$2"; }
 shows() { like "$1" "$(cat out)" "$2"; }
 
 ring=projects/demo/locations/global/keyRings/r

@@ -6,6 +6,8 @@
 set -eu
 # shellcheck source=tests/support/tap.sh
 . "${srcdir:?}/tests/support/tap.sh"
+# shellcheck source=tests/support/kmsctl.sh
+. "$srcdir/tests/support/kmsctl.sh"
 kmsctl=${KMSCTL:-${top_builddir:?}/tools/kmsctl/kmsctl}
 cd "${TMPDIR:?}"
 CLAVIGER_HOME=$PWD/home
@@ -16,22 +18,7 @@ london=projects/demo/locations/europe-west2/keyRings/london
 global=projects/demo/locations/global/keyRings/global
 invalid=2 denied=3 refused=9
 
-# gives STATUS NAME ARGUMENT...: runs kmsctl; the files out and err are what it says.
-gives()
-{
-	wanted=$1
-	name=$2
-	shift 2
-	rc=0
-	"$kmsctl" "$@" >out 2>err </dev/null || rc=$?
-	if [ "$rc" -eq "$wanted" ]; then
-		pass "$name"
-	else
-		fail "$name" "status $rc, $wanted wanted: $(cat out err)"
-	fi
-}
 works() { gives 0 "$@"; }
-says() { like "$1" "$(cat err)" "$2"; }
 
 # constraint NAME SPEC: sets it for the project.
 constraint()

@@ -180,8 +180,8 @@ static void rows_moved_to_another_location_give_nothing(struct home_world *w)
 	char save[1300], restore[1300];
 
 	world_in_child(w, make_other_in_child, NULL);
-	snprintf(save, sizeof save, "cp -a %s %s.saved", w->home, w->home);
-	snprintf(restore, sizeof restore, "rm -rf %s && cp -a %s.saved %s", w->home, w->home,
+	snprintf(save, sizeof save, "cp -a '%s' '%s.saved'", w->home, w->home);
+	snprintf(restore, sizeof restore, "rm -rf '%s' && cp -a '%s.saved' '%s'", w->home, w->home,
 		 w->home);
 	assert_int_equal(system(save), 0);
 	world_in_child(w, use_what_is_in_its_place, NULL);
